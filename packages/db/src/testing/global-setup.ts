@@ -3,6 +3,7 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startLocalPostgres } from "@cactus/local-postgres";
+import type { TestProject } from "vitest/node";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -11,12 +12,8 @@ declare module "vitest" {
   }
 }
 
-interface Providing {
-  provide(key: "postgresUrl", value: string): void;
-}
-
 /** Starts one real PostgreSQL server for a whole test run; each test file makes databases of its own in it. */
-export default async function setup(project: Providing): Promise<() => Promise<void>> {
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const home = await mkdtemp(join(tmpdir(), "cactus-test-postgres-"));
   await chmod(home, 0o755);
   // Durability is not what the tests are about, and the data is thrown away.

@@ -1,0 +1,41 @@
+export type { Kysely } from "kysely";
+export { connect, type Database } from "./database.ts";
+export { migrateToLatest } from "./migrator.ts";
+export { type ListenOptions, listen } from "./notifications.ts";
+export { findArtifact, type NewArtifact, readArtifact, storeArtifact } from "./queries/artifacts.ts";
+export { createCertificate, findCertificate, getCertificate } from "./queries/certificates.ts";
+export { listEvents, RUN_EVENT_CHANNEL } from "./queries/events.ts";
+export { ensureInstallation } from "./queries/installation.ts";
+export {
+  createRun,
+  deleteArtifact,
+  findRun,
+  findRunOfTeststack,
+  getLastStatus,
+  type Intention,
+  listLiveRuns,
+  listRuns,
+  noteContact,
+  type RunRecord,
+  writeIntention,
+} from "./queries/runs.ts";
+export { finishTask, leaseTask } from "./queries/tasks.ts";
+export {
+  commitTransition,
+  LeaseLostError,
+  leaseTeststack,
+  listDueTeststacks,
+  listTeststacks,
+  releaseTeststack,
+  renewLease,
+  TESTSTACK_CHANNEL,
+  type Transition,
+  wakeTeststack,
+} from "./queries/teststacks.ts";
+export { ensureUser, getUser } from "./queries/users.ts";
+export type { AppUser } from "./schema/app-user.ts";
+export type { Artifact } from "./schema/artifact.ts";
+export type { ClientCertificate } from "./schema/client-certificate.ts";
+export type { RunEvent } from "./schema/event.ts";
+export type { Finaliser, Run, RunStatus } from "./schema/run.ts";
+export type { Teststack, TeststackPhase } from "./schema/teststack.ts";

@@ -1,0 +1,286 @@
+import { type Kysely, sql, type Transaction } from "kysely";
+import type { Database } from "../database.ts";
+import type { Finaliser, Run, RunStatus } from "../schema/run.ts";
+import type { Teststack } from "../schema/teststack.ts";
+import { appendEvent } from "./events.ts";
+import { wakeTeststack } from "./teststacks.ts";
+
+/** A run as its callers see it, with what other tables know of it. */
+export type RunRecord = Omit<Run, "procedure_yaml" | "last_status"> & {
+  teststack_name: string | null;
+  has_artifact: boolean;
+};
+
+/** Whose runs: an owner's, or anybody's (administrators). */
+export interface Ownership {
+  ownerId: string | undefined;
+}
+
+export interface NewRun {
+  userId: string;
+  certificateId: string;
+  procedureId: string;
+  procedureYaml: string;
+  csipAusVersion: string;
+  immediateStart: boolean;
+  teststackName: string;
+  idempotencyKey: string | undefined;
+}
+
+/**
+ * Creates a run and the teststack that it wants, both as rows only.
+ * Called again with the same idempotency key it creates nothing and returns the first call's run.
+ */
+export async function createRun(db: Kysely<Database>, input: NewRun): Promise<RunRecord> {
+  const id = await db.transaction().execute(async (trx) => {
+    const earlier = await findByIdempotencyKey(trx, input);
+    if (earlier !== undefined) return earlier;
+    const teststack = await trx
+      .insertInto("teststack")
+      .values({ user_id: input.userId, name: input.teststackName })
+      .returning("id")
+      .executeTakeFirstOrThrow();
+    const run = await trx
+      .insertInto("run")
+      .values({
+        user_id: input.userId,
+        teststack_id: teststack.id,
+        certificate_id: input.certificateId,
+        procedure_id: input.procedureId,
+        procedure_yaml: input.procedureYaml,
+        csip_aus_version: input.csipAusVersion,
+        immediate_start: input.immediateStart,
+        idempotency_key: input.idempotencyKey ?? null,
+      })
+      .returning("id")
+      .executeTakeFirstOrThrow();
+    const detail = { procedureId: input.procedureId, teststack: input.teststackName };
+    await appendEvent(trx, { runId: run.id, kind: "requested", message: "Test run requested.", detail });
+    await wakeTeststack(trx, teststack.id);
+    return run.id;
+  });
+  return getRun(db, { runId: id, ownerId: undefined });
+}
+
+/** The lock makes a second call with the same key wait for the first one's outcome. */
+async function findByIdempotencyKey(trx: Transaction<Database>, input: NewRun): Promise<string | undefined> {
+  if (input.idempotencyKey === undefined) return undefined;
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`${input.userId}/${input.idempotencyKey}`}, 0))`.execute(
+    trx,
+  );
+  const run = await trx
+    .selectFrom("run")
+    .select("id")
+    .where("user_id", "=", input.userId)
+    .where("idempotency_key", "=", input.idempotencyKey)
+    .executeTakeFirst();
+  return run?.id;
+}
+
+export async function findRun(
+  db: Kysely<Database>,
+  input: Ownership & { runId: string; withDeleted?: boolean },
+): Promise<RunRecord | undefined> {
+  return selectRuns(db)
+    .where("run.id", "=", input.runId)
+    .$if(input.ownerId !== undefined, (query) => query.where("run.user_id", "=", input.ownerId ?? ""))
+    .$if(input.withDeleted !== true, (query) => query.where("run.deleted_at", "is", null))
+    .executeTakeFirst();
+}
+
+async function getRun(db: Kysely<Database>, input: Ownership & { runId: string }): Promise<RunRecord> {
+  return selectRuns(db).where("run.id", "=", input.runId).executeTakeFirstOrThrow();
+}
+
+/** The newest first; `before` is the `number` of the last run of the page before. */
+export async function listRuns(
+  db: Kysely<Database>,
+  input: Ownership & { status?: RunStatus; before?: string; limit: number },
+): Promise<RunRecord[]> {
+  return selectRuns(db)
+    .where("run.deleted_at", "is", null)
+    .$if(input.ownerId !== undefined, (query) => query.where("run.user_id", "=", input.ownerId ?? ""))
+    .$if(input.status !== undefined, (query) => query.where("run.status", "=", input.status ?? "failed"))
+    .$if(input.before !== undefined, (query) => query.where("run.number", "<", input.before ?? ""))
+    .orderBy("run.number", "desc")
+    .limit(input.limit)
+    .execute();
+}
+
+/** What the reconciler needs of the run that a teststack serves now. */
+export async function findRunOfTeststack(db: Kysely<Database>, teststackId: string): Promise<Run | undefined> {
+  return db
+    .selectFrom("run")
+    .selectAll()
+    .where("teststack_id", "=", teststackId)
+    .where("ended_at", "is", null)
+    .orderBy("playlist_order")
+    .executeTakeFirst();
+}
+
+export async function getLastStatus(
+  db: Kysely<Database>,
+  runId: string,
+): Promise<{ status: unknown; at: Date | null }> {
+  const run = await db
+    .selectFrom("run")
+    .select(["last_status", "last_status_at"])
+    .where("id", "=", runId)
+    .executeTakeFirstOrThrow();
+  return { status: run.last_status, at: run.last_status_at };
+}
+
+/** Runs whose runner should be answering: those between initialise and finalise. */
+export async function listLiveRuns(
+  db: Kysely<Database>,
+): Promise<(Run & { teststack_name: string; teststack_id: string; teststack: Teststack["phase"] })[]> {
+  const rows = await db
+    .selectFrom("run")
+    .innerJoin("teststack", "teststack.id", "run.teststack_id")
+    .selectAll("run")
+    .select(["teststack.name as teststack_name", "teststack.phase as teststack"])
+    .where("run.ended_at", "is", null)
+    .where("teststack.phase", "=", "live")
+    .execute();
+  return rows.flatMap((row) => (row.teststack_id === null ? [] : [{ ...row, teststack_id: row.teststack_id }]));
+}
+
+/** Notes what a sweep found out about a live run's runner. */
+export async function noteContact(
+  db: Kysely<Database>,
+  input: { runId: string; answered: boolean; lastInteractionAt?: Date },
+): Promise<void> {
+  await db
+    .updateTable("run")
+    .set(
+      input.answered
+        ? { unreachable_since: null, ...(input.lastInteractionAt && { last_interaction_at: input.lastInteractionAt }) }
+        : { unreachable_since: sql<Date>`coalesce(unreachable_since, now())` },
+    )
+    .where("id", "=", input.runId)
+    .execute();
+}
+
+export type Intention = "start" | "finalise" | "delete";
+
+/**
+ * Writes what somebody wants of a run and wakes the reconciler. Writing the same once more changes nothing.
+ * Which intentions a run's status allows is for the caller to check.
+ */
+export async function writeIntention(
+  db: Kysely<Database>,
+  input: { runId: string; intention: Intention; by: Finaliser; actorId: string | null },
+): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const written = await INTENTIONS[input.intention](trx, input);
+    if (written === undefined) return;
+    const message = INTENTION_MESSAGES[input.intention](input.by);
+    const kind = `${input.intention}_requested`;
+    await appendEvent(trx, { runId: input.runId, kind, message, detail: { by: input.by, actor: input.actorId } });
+    if (written.teststack_id !== null) await wakeTeststack(trx, written.teststack_id);
+  });
+}
+
+type Writer = (
+  trx: Transaction<Database>,
+  input: { runId: string; by: Finaliser },
+) => Promise<{ teststack_id: string | null } | undefined>;
+
+const INTENTIONS: Record<Intention, Writer> = {
+  start: (trx, { runId }) =>
+    trx
+      .updateTable("run")
+      .set({ start_requested_at: sql<Date>`now()`, start_refusal: null })
+      .where("id", "=", runId)
+      .where("status", "in", ["provisioning", "initialised"])
+      .where("start_requested_at", "is", null)
+      .returning("teststack_id")
+      .executeTakeFirst(),
+  finalise: (trx, { runId, by }) =>
+    trx
+      .updateTable("run")
+      .set({ finalise_requested_at: sql<Date>`now()`, finalise_requested_by: by, status: "finalising" })
+      .where("id", "=", runId)
+      .where("status", "in", ["provisioning", "initialised", "started"])
+      .where("finalise_requested_at", "is", null)
+      .returning("teststack_id")
+      .executeTakeFirst(),
+  delete: async (trx, { runId }) => {
+    const run = await trx
+      .updateTable("run")
+      .set({ deleted_at: sql<Date>`now()` })
+      .where("id", "=", runId)
+      .where("deleted_at", "is", null)
+      .returning(["teststack_id", "ended_at"])
+      .executeTakeFirst();
+    if (run?.ended_at != null) await deleteArtifact(trx, runId);
+    return run;
+  },
+};
+
+const INTENTION_MESSAGES: Record<Intention, (by: Finaliser) => string> = {
+  start: () => "Start requested.",
+  finalise: (by) => FINALISE_MESSAGES[by],
+  delete: () => "Deletion requested.",
+};
+
+const FINALISE_MESSAGES: Record<Finaliser, string> = {
+  client: "Finalise requested.",
+  timeout: "No client has been heard of for the idle time: the run is finalised.",
+  lifetime: "The longest life of a test run is over: it is finalised.",
+  admin: "Finalise requested by an administrator.",
+};
+
+/** Removes a run's artifact with its bytes. */
+export async function deleteArtifact(db: Kysely<Database>, runId: string): Promise<void> {
+  await db.deleteFrom("artifact").where("run_id", "=", runId).execute();
+}
+
+function selectRuns(db: Kysely<Database>) {
+  return db
+    .selectFrom("run")
+    .leftJoin("teststack", "teststack.id", "run.teststack_id")
+    .leftJoin("artifact", "artifact.run_id", "run.id")
+    .select([
+      ...RUN_COLUMNS,
+      "teststack.name as teststack_name",
+      sql<boolean>`artifact.id is not null`.as("has_artifact"),
+    ]);
+}
+
+/** All of `run` but the two columns that can be large. */
+const RUN_COLUMNS = [
+  "run.id",
+  "run.number",
+  "run.user_id",
+  "run.run_group_id",
+  "run.teststack_id",
+  "run.certificate_id",
+  "run.procedure_id",
+  "run.csip_aus_version",
+  "run.immediate_start",
+  "run.status",
+  "run.playlist_id",
+  "run.playlist_order",
+  "run.idempotency_key",
+  "run.start_requested_at",
+  "run.finalise_requested_at",
+  "run.finalise_requested_by",
+  "run.deleted_at",
+  "run.initialise_called_at",
+  "run.finalize_called_at",
+  "run.initialised_at",
+  "run.started_at",
+  "run.finalised_at",
+  "run.ended_at",
+  "run.finalised_by",
+  "run.all_criteria_met",
+  "run.start_refusal",
+  "run.failure_reason",
+  "run.failure_message",
+  "run.last_status_at",
+  "run.last_interaction_at",
+  "run.unreachable_since",
+  "run.event_count",
+  "run.created_at",
+] as const;

@@ -1,0 +1,134 @@
+import { type Kysely, sql, type Updateable } from "kysely";
+import type { Database } from "../database.ts";
+import type { RunTable } from "../schema/run.ts";
+import type { Teststack, TeststackTable } from "../schema/teststack.ts";
+import { appendEvent, type NewEvent } from "./events.ts";
+
+/** Channel on which the id of a teststack is told whenever the reconciler should look at it. */
+export const TESTSTACK_CHANNEL = "cactus_teststack";
+
+export interface Lease {
+  teststackId: string;
+  owner: string;
+}
+
+/** Makes a teststack due now and tells the reconcilers when the transaction commits. */
+export async function wakeTeststack(db: Kysely<Database>, teststackId: string): Promise<void> {
+  await sql`
+    with woken as (
+      update teststack set next_attempt_at = now() where id = ${teststackId} and phase <> 'gone' returning id
+    )
+    select pg_notify(${TESTSTACK_CHANNEL}, id::text) from woken
+  `.execute(db);
+}
+
+/**
+ * Takes the teststack for one reconciler, unless it is gone or another holds it.
+ * A wake that comes while it is held is kept until {@link releaseTeststack}.
+ */
+export async function leaseTeststack(
+  db: Kysely<Database>,
+  input: Lease & { leaseSeconds: number },
+): Promise<Teststack | undefined> {
+  const { rows } = await sql<Teststack>`
+    update teststack
+    set lease_owner = ${input.owner}, next_attempt_at = null,
+        lease_expires_at = now() + make_interval(secs => ${input.leaseSeconds})
+    where id = (
+      select id from teststack
+      where id = ${input.teststackId} and phase <> 'gone' and (lease_owner is null or lease_expires_at < now())
+      for update skip locked
+    )
+    returning *
+  `.execute(db);
+  return rows[0];
+}
+
+/** Holds on to a lease for longer. False when it has been lost. */
+export async function renewLease(db: Kysely<Database>, input: Lease & { leaseSeconds: number }): Promise<boolean> {
+  const { rows } = await sql`
+    update teststack set lease_expires_at = now() + make_interval(secs => ${input.leaseSeconds})
+    where id = ${input.teststackId} and lease_owner = ${input.owner}
+    returning id
+  `.execute(db);
+  return rows.length === 1;
+}
+
+/** Gives the teststack back, to be looked at again at `nextAttemptAt`, or sooner when it was woken meanwhile. */
+export async function releaseTeststack(
+  db: Kysely<Database>,
+  input: Lease & { nextAttemptAt: Date | null },
+): Promise<void> {
+  await sql`
+    update teststack
+    set lease_owner = null, lease_expires_at = null,
+        next_attempt_at = least(next_attempt_at, ${input.nextAttemptAt}::timestamptz)
+    where id = ${input.teststackId} and lease_owner = ${input.owner}
+  `.execute(db);
+}
+
+/** Teststacks that are due, or whose reconciler has died, the longest waiting first. */
+export async function listDueTeststacks(db: Kysely<Database>, limit: number): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select id from teststack
+    where phase <> 'gone' and (lease_owner is null or lease_expires_at < now())
+      and (next_attempt_at <= now() or lease_expires_at < now())
+    order by next_attempt_at nulls first limit ${limit}
+  `.execute(db);
+  return rows.map((row) => row.id);
+}
+
+export interface Transition extends Lease {
+  /** Version that was read; the write happens only when it still stands. */
+  version: number;
+  teststack?: Updateable<TeststackTable>;
+  run?: { id: string; set: Updateable<RunTable> };
+  events?: Omit<NewEvent, "runId">[];
+}
+
+/** Somebody else has the teststack now: whoever catches this lets go of it and changes nothing. */
+export class LeaseLostError extends Error {
+  override readonly name = "LeaseLostError";
+}
+
+/**
+ * Writes one step of the reconciler, whole or not at all: teststack, run and the events that tell of it.
+ *
+ * @returns the new version
+ * @throws {LeaseLostError} when the version has moved on or the lease is another's
+ */
+export async function commitTransition(db: Kysely<Database>, transition: Transition): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    const moved = transition.teststack?.phase !== undefined;
+    const updated = await trx
+      .updateTable("teststack")
+      .set({
+        attempts: 0,
+        ...transition.teststack,
+        version: transition.version + 1,
+        ...(moved && { phase_since: sql<Date>`now()` }),
+      })
+      .where("id", "=", transition.teststackId)
+      .where("version", "=", transition.version)
+      .where("lease_owner", "=", transition.owner)
+      .returning("version")
+      .executeTakeFirst();
+    if (updated === undefined) throw new LeaseLostError(`teststack ${transition.teststackId} is no longer ours`);
+    if (transition.run !== undefined) {
+      await trx.updateTable("run").set(transition.run.set).where("id", "=", transition.run.id).execute();
+      for (const event of transition.events ?? []) await appendEvent(trx, { ...event, runId: transition.run.id });
+    }
+    return updated.version;
+  });
+}
+
+/** Everything that is not gone yet: what the cluster may hold objects of. */
+export async function listTeststacks(
+  db: Kysely<Database>,
+): Promise<Pick<Teststack, "id" | "name" | "phase" | "created_at">[]> {
+  return db
+    .selectFrom("teststack")
+    .select(["id", "name", "phase", "created_at"])
+    .where("phase", "<>", "gone")
+    .execute();
+}

@@ -1,0 +1,50 @@
+import type { Generated, Selectable } from "kysely";
+
+/** How far a teststack is on its way in and out; in this order, some passed over on the way out. */
+export type TeststackPhase =
+  /** A row, and perhaps the first objects. */
+  | "requested"
+  /** All objects exist in the cluster. */
+  | "created"
+  /** Pod Ready and runner healthy. */
+  | "ready"
+  /** A request through the public edge has reached it. */
+  | "routed"
+  /** The runner has been given its test. */
+  | "live"
+  /** Its result is being fetched. */
+  | "collecting"
+  /** Result stored (or there was none): objects are being deleted. */
+  | "deleting"
+  /** Nothing of it is left in the cluster. */
+  | "gone";
+
+export interface TeststackTable {
+  id: Generated<string>;
+  user_id: string;
+  /** Name of its StatefulSet, Service and Ingress, and first segment of its public path. */
+  name: string;
+  phase: Generated<TeststackPhase>;
+  phase_since: Generated<Date>;
+  desired: Generated<"present" | "absent">;
+  template: string | null;
+  /** SHA-256 of the template's content, hex. */
+  template_hash: string | null;
+  owner_uid: string | null;
+  pod_uid: string | null;
+  /** Whoever holds the lease is the only one who acts on the teststack. */
+  lease_owner: string | null;
+  lease_expires_at: Date | null;
+  /** Counts the reconciler's writes: each is a compare-and-set on it. */
+  version: Generated<number>;
+  /** Failed attempts at the present step. */
+  attempts: Generated<number>;
+  /** When to look at it again; null: only when woken by an event. */
+  next_attempt_at: Date | null;
+  failure_reason: string | null;
+  failure_message: string | null;
+  created_at: Generated<Date>;
+  gone_at: Date | null;
+}
+
+export type Teststack = Selectable<TeststackTable>;

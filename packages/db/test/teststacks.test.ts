@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { listEvents } from "../src/queries/events.ts";
+import { findRun } from "../src/queries/runs.ts";
+import {
+  commitTransition,
+  LeaseLostError,
+  leaseTeststack,
+  listDueTeststacks,
+  releaseTeststack,
+  renewLease,
+  wakeTeststack,
+} from "../src/queries/teststacks.ts";
+import { createTestDatabase, type TestDatabase } from "../src/testing/index.ts";
+import { createCaller, createTestRun } from "./_records.ts";
+
+let database: TestDatabase;
+let teststackId: string;
+let runId: string;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database[Symbol.asyncDispose]());
+
+async function freshTeststack(): Promise<void> {
+  const run = await createTestRun(database.db, await createCaller(database.db));
+  teststackId = run.teststack_id;
+  runId = run.id;
+}
+
+async function due(): Promise<boolean> {
+  return (await listDueTeststacks(database.db, 1000)).includes(teststackId);
+}
+
+test("of many reconcilers one gets the lease; it is taken over only when it has run out", async () => {
+  await freshTeststack();
+  expect(await due()).toBe(true);
+  const owners = Array.from({ length: 20 }, (_, index) => `replica-${index}`);
+  const leases = await Promise.all(
+    owners.map((owner) => leaseTeststack(database.db, { teststackId, owner, leaseSeconds: 60 })),
+  );
+  const winners = leases.filter((lease) => lease !== undefined);
+  expect(winners).toHaveLength(1);
+  const owner = winners[0]?.lease_owner ?? "";
+  expect(await due()).toBe(false);
+
+  expect(await renewLease(database.db, { teststackId, owner, leaseSeconds: -1 })).toBe(true);
+  expect(await due()).toBe(true);
+  const taken = await leaseTeststack(database.db, { teststackId, owner: "other", leaseSeconds: 60 });
+  expect(taken?.lease_owner).toBe("other");
+  expect(await renewLease(database.db, { teststackId, owner, leaseSeconds: 60 })).toBe(false);
+});
+
+test("a wake that comes while it is held is not lost; a later look never pushes back an earlier one", async () => {
+  await freshTeststack();
+  const lease = { teststackId, owner: "me" };
+  await leaseTeststack(database.db, { ...lease, leaseSeconds: 60 });
+  await wakeTeststack(database.db, teststackId);
+  await releaseTeststack(database.db, { ...lease, nextAttemptAt: new Date(Date.now() + 3_600_000) });
+  expect(await due()).toBe(true);
+
+  await leaseTeststack(database.db, { ...lease, leaseSeconds: 60 });
+  await releaseTeststack(database.db, { ...lease, nextAttemptAt: null });
+  expect(await due()).toBe(false);
+  await wakeTeststack(database.db, teststackId);
+  expect(await due()).toBe(true);
+});
+
+test("a transition is written whole by the holder of the lease at the version that it read, or not at all", async () => {
+  await freshTeststack();
+  const lease = { teststackId, owner: "me" };
+  await leaseTeststack(database.db, { ...lease, leaseSeconds: 60 });
+  const event = { kind: "created", message: "Created.", detail: { name: "x" } };
+  const version = await commitTransition(database.db, {
+    ...lease,
+    version: 0,
+    teststack: { phase: "created", owner_uid: "uid-1" },
+    run: { id: runId, set: { start_refusal: "no" } },
+    events: [event],
+  });
+  expect(version).toBe(1);
+  const stale = { ...lease, version: 0, run: { id: runId, set: { status: "failed" as const } }, events: [event] };
+  await expect(commitTransition(database.db, stale)).rejects.toThrow(LeaseLostError);
+  await expect(commitTransition(database.db, { ...stale, version: 1, owner: "other" })).rejects.toThrow(LeaseLostError);
+  const run = await findRun(database.db, { runId, ownerId: undefined });
+  expect(run).toMatchObject({ status: "provisioning", start_refusal: "no", event_count: 2 });
+  const events = await listEvents(database.db, { runId, after: 1, limit: 10 });
+  expect(events).toMatchObject([{ number: 2, teststack_id: teststackId, ...event }]);
+});
+
+test("one that is gone is never leased or due again", async () => {
+  await freshTeststack();
+  const lease = { teststackId, owner: "me" };
+  await leaseTeststack(database.db, { ...lease, leaseSeconds: 60 });
+  await commitTransition(database.db, { ...lease, version: 0, teststack: { phase: "gone" } });
+  await wakeTeststack(database.db, teststackId);
+  await releaseTeststack(database.db, { ...lease, nextAttemptAt: new Date(0) });
+  expect(await due()).toBe(false);
+  expect(await leaseTeststack(database.db, { ...lease, leaseSeconds: 60 })).toBeUndefined();
+});
