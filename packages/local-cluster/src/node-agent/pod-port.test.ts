@@ -9,6 +9,6 @@ test.each([
   ["not an object", "null", 8080],
   ["not a number", '{"8080":"x"}', 8080],
 ])("a Pod with %s is reached at its port", (_, annotation, expected) => {
-  const annotations = annotation === undefined ? {} : { "local-cluster/ports": annotation };
-  expect(podPort({ metadata: { annotations } }, 8080)).toBe(expected);
+  const metadata = annotation === undefined ? {} : { annotations: { "local-cluster/ports": annotation } };
+  expect(podPort({ metadata }, 8080)).toBe(expected);
 });
