@@ -50,7 +50,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const server = createServer({
     ...TLS_SETTINGS,
     ...fallback,
-    ...clientLimits(options.clientTimeoutMs ?? 60_000),
+    ...httpLimits(options.clientTimeoutMs ?? 60_000),
     requestCert: true,
     // A client without a valid certificate gets an HTTP answer that says so.
     rejectUnauthorized: false,
@@ -98,7 +98,7 @@ function findDefaultHost(table: RoutingTable) {
   return [...table.hosts().values()].find(({ certificate }) => certificate !== undefined);
 }
 
-function clientLimits(ms: number) {
+function httpLimits(ms: number) {
   return {
     handshakeTimeout: ms,
     headersTimeout: ms,
@@ -106,6 +106,8 @@ function clientLimits(ms: number) {
     keepAliveTimeout: 75_000,
     connectionsCheckingInterval: Math.ceil(ms / 4),
     maxHeaderSize: 32 * 1024,
+    // Its absence is judged with the other rules about hosts.
+    requireHostHeader: false,
   };
 }
 
