@@ -56,6 +56,7 @@ const STATEMENTS = [
     template_hash text,
     owner_uid text,
     pod_uid text,
+    pod_restarts integer,
     lease_owner text,
     lease_expires_at timestamptz,
     version integer not null default 0,

@@ -31,7 +31,10 @@ export interface TeststackTable {
   /** SHA-256 of the template's content, hex. */
   template_hash: string | null;
   owner_uid: string | null;
+  /** The Pod that was found ready. */
   pod_uid: string | null;
+  /** Restarts of its containers until then. */
+  pod_restarts: number | null;
   /** Whoever holds the lease is the only one who acts on the teststack. */
   lease_owner: string | null;
   lease_expires_at: Date | null;

@@ -1,0 +1,1 @@
+export { buildIngressNginxRoute, type RouteInput } from "./ingress-nginx.ts";

@@ -1,0 +1,1 @@
+export { type ErrorReason, OrchestratorError } from "./errors.ts";

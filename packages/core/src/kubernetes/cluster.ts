@@ -1,0 +1,80 @@
+import { AppsV1Api, CoreV1Api, HttpMethod, KubeConfig, NetworkingV1Api, RequestContext } from "@kubernetes/client-node";
+import { type Dispatcher, fetch, type RequestInit, type Response } from "undici";
+
+export interface ClusterOptions {
+  /** A kubeconfig file; left out, what `kubectl` and Pods use by default: `KUBECONFIG`, `~/.kube/config`, the service account. */
+  kubeconfig?: string;
+  /** Limit of each call, seconds. */
+  timeoutSeconds?: number;
+  /** Told of every call, for counting. */
+  onRequest?: (method: string) => void;
+}
+
+/** A connection to one Kubernetes API server: the API groups that we use, on kept connections and with time limits. */
+export interface Cluster extends AsyncDisposable {
+  readonly config: KubeConfig;
+  readonly apps: AppsV1Api;
+  readonly core: CoreV1Api;
+  readonly networking: NetworkingV1Api;
+  /** A raw request to the API server, with its credentials: for what the typed API would hold in memory whole. No time limit. */
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+}
+
+/**
+ * Opens a connection; nothing is sent before the first call.
+ *
+ * @throws {Error} when the kubeconfig cannot be read
+ */
+export function connectCluster(options: ClusterOptions = {}): Cluster {
+  const config = new KeepAliveKubeConfig(options);
+  if (options.kubeconfig === undefined) config.loadFromDefault();
+  else config.loadFromFile(options.kubeconfig);
+  return {
+    config,
+    apps: config.makeApiClient(AppsV1Api),
+    core: config.makeApiClient(CoreV1Api),
+    networking: config.makeApiClient(NetworkingV1Api),
+    fetch: (path, init) => config.fetch(path, init),
+    [Symbol.asyncDispose]: () => config.close(),
+  };
+}
+
+/**
+ * The client library opens a TLS connection for every call and sets no time limit; here all calls share one
+ * dispatcher, which keeps its connections, and none waits for ever.
+ */
+class KeepAliveKubeConfig extends KubeConfig {
+  readonly #timeoutMs: number;
+  readonly #onRequest: (method: string) => void;
+  #dispatcher: Dispatcher | undefined;
+
+  constructor(options: ClusterOptions) {
+    super();
+    this.#timeoutMs = (options.timeoutSeconds ?? 15) * 1000;
+    this.#onRequest = options.onRequest ?? (() => {});
+  }
+
+  override async applySecurityAuthentication(context: RequestContext): Promise<void> {
+    await super.applySecurityAuthentication(context);
+    this.#dispatcher ??= context.getDispatcher();
+    if (this.#dispatcher !== undefined) context.setDispatcher(this.#dispatcher);
+    if (context.getSignal() === undefined) context.setSignal(AbortSignal.timeout(this.#timeoutMs));
+    this.#onRequest(context.getHttpMethod());
+  }
+
+  async fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    const server = this.getCurrentCluster()?.server;
+    if (server === undefined) throw new Error("the kubeconfig names no current cluster");
+    const context = new RequestContext(server + path, (init.method as HttpMethod | undefined) ?? HttpMethod.GET);
+    await this.applySecurityAuthentication(context);
+    return fetch(context.getUrl(), {
+      ...init,
+      headers: { ...context.getHeaders(), ...(init.headers as Record<string, string>) },
+      ...(this.#dispatcher && { dispatcher: this.#dispatcher }),
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#dispatcher?.destroy();
+  }
+}

@@ -1,0 +1,48 @@
+/** How far a teststack is on its way in and out. */
+export type Phase = "requested" | "created" | "ready" | "routed" | "live" | "collecting" | "deleting" | "gone";
+
+/** What a teststack's Pod is doing, as far as the cluster has told us. */
+export type PodCondition =
+  /** The cluster has not been heard of since we began to watch. */
+  | { state: "unknown" }
+  | { state: "absent" }
+  /** On its way; `waitingFor` says for what, in a sentence. */
+  | { state: "starting"; waitingFor: string | undefined }
+  | { state: "ready" }
+  /** It cannot serve its test any more, or never will. */
+  | { state: "lost"; reason: PodLoss; message: string };
+
+export type PodLoss = "pod_deleted" | "pod_replaced" | "pod_failed" | "container_restarted" | "container_cannot_start";
+
+/** All that the next step depends on. Time comes in as a value, so that every decision can be told by a table. */
+export interface Situation {
+  now: Date;
+  teststack: {
+    phase: Phase;
+    phaseSince: Date;
+    createdAt: Date;
+  };
+  /** The run that the teststack serves; undefined when there is none (any more). */
+  run: RunSituation | undefined;
+  pod: PodCondition;
+  /** Whether any object with the teststack's label is in the cluster; undefined when not known. */
+  objectsExist: boolean | undefined;
+  limits: Limits;
+}
+
+export interface RunSituation {
+  status: "provisioning" | "initialised" | "started" | "finalising" | "finalised" | "failed" | "skipped";
+  startRequested: boolean;
+  finaliseRequested: boolean;
+  deleted: boolean;
+  /** The runner was told of the test at some time, so it may hold a result. */
+  initialiseCalled: boolean;
+  hasArtifact: boolean;
+}
+
+export interface Limits {
+  /** From the request until the test is initialised. */
+  spawnTimeoutSeconds: number;
+  /** From the wish to finalise until what can be had is kept as a partial artifact. */
+  collectTimeoutSeconds: number;
+}

@@ -1,0 +1,143 @@
+import type {
+  V1Container,
+  V1EnvVar,
+  V1ObjectMeta,
+  V1OwnerReference,
+  V1PodSpec,
+  V1Service,
+  V1ServicePort,
+  V1StatefulSet,
+} from "@kubernetes/client-node";
+import { buildLabels, TESTSTACK_LABEL } from "./labels.ts";
+import { readProxyPrefix, type Template } from "./template.ts";
+
+export interface TeststackIdentity {
+  installationId: string;
+  teststackId: string;
+  /** Name of all its objects. */
+  name: string;
+  namespace: string;
+}
+
+export interface TeststackInput extends TeststackIdentity {
+  template: Template;
+  /** Container that serves IEEE 2030.5 and writes hrefs (`TEMPLATE_APP_NAME`). */
+  appName: string;
+}
+
+/**
+ * Builds the StatefulSet of one instance. Only what is named here is taken over from the template, so that nothing of
+ * the template's own life (uid, addresses, status, other people's labels on the set) comes along.
+ */
+export function buildStatefulSet(input: TeststackInput): V1StatefulSet {
+  const source = input.template.statefulSet.spec;
+  if (source === undefined) throw new TypeError("a checked template has a spec");
+  const podMetadata = source.template.metadata;
+  const labels = buildLabels(input);
+  return {
+    apiVersion: "apps/v1",
+    kind: "StatefulSet",
+    metadata: buildMetadata(input),
+    spec: {
+      serviceName: input.name,
+      replicas: 1,
+      revisionHistoryLimit: 1,
+      selector: { matchLabels: { [TESTSTACK_LABEL]: input.teststackId } },
+      template: {
+        metadata: {
+          labels: { ...podMetadata?.labels, ...labels, app: input.name },
+          ...(podMetadata?.annotations && { annotations: { ...podMetadata.annotations } }),
+        },
+        spec: buildPodSpec(input, source.template.spec ?? { containers: [] }),
+      },
+      ...(source.volumeClaimTemplates && {
+        volumeClaimTemplates: source.volumeClaimTemplates.map(({ metadata, spec }) => ({
+          metadata: { name: metadata?.name ?? "", ...(metadata?.labels && { labels: metadata.labels }) },
+          spec: spec ?? {},
+        })),
+        persistentVolumeClaimRetentionPolicy: { whenDeleted: "Delete", whenScaled: "Delete" },
+      }),
+    },
+  };
+}
+
+/** Builds the Service of one instance; the StatefulSet owns it. */
+export function buildService(input: TeststackInput & { ownerUid: string }): V1Service {
+  const source = input.template.service.spec;
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { ...buildMetadata(input), ownerReferences: [buildOwnerReference(input)] },
+    spec: {
+      type: "ClusterIP",
+      ...(source?.clusterIP === "None" && { clusterIP: "None" }),
+      selector: { [TESTSTACK_LABEL]: input.teststackId },
+      ports: (source?.ports ?? []).map(copyPort),
+    },
+  };
+}
+
+export function buildMetadata(input: TeststackIdentity): V1ObjectMeta {
+  return { name: input.name, namespace: input.namespace, labels: buildLabels(input) };
+}
+
+/** Makes the garbage collector remove the object with its StatefulSet, and before it in foreground deletion. */
+export function buildOwnerReference(input: { name: string; ownerUid: string }): V1OwnerReference {
+  return {
+    apiVersion: "apps/v1",
+    kind: "StatefulSet",
+    name: input.name,
+    uid: input.ownerUid,
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+}
+
+function buildPodSpec(input: TeststackInput, source: V1PodSpec): V1PodSpec {
+  const inject = (container: V1Container): V1Container => withVariables(container, variablesFor(container, input));
+  return {
+    ...source,
+    containers: source.containers.map(inject),
+    ...(source.initContainers && { initContainers: source.initContainers.map(inject) }),
+    // Every Service of the namespace would become a dozen variables: with hundreds of instances no process could start.
+    enableServiceLinks: source.enableServiceLinks ?? false,
+    automountServiceAccountToken: source.automountServiceAccountToken ?? false,
+  };
+}
+
+/**
+ * `HREF_PREFIX` goes to whatever writes hrefs: the main app, and containers whose template already has the variable.
+ * `ENVOY_PROXY_PREFIX` goes to the runner: the container that the Service leads to.
+ */
+function variablesFor(container: V1Container, input: TeststackInput): V1EnvVar[] {
+  const prefix = readProxyPrefix(input.template);
+  const writesHrefs =
+    container.name === input.appName || container.env?.some((variable) => variable.name === "HREF_PREFIX");
+  const isRunner = input.template.service.spec?.ports?.some((port) => leadsTo(port, container));
+  return [
+    ...(writesHrefs ? [{ name: "HREF_PREFIX", value: `/${input.name}` }] : []),
+    ...(isRunner && prefix !== "" ? [{ name: "ENVOY_PROXY_PREFIX", value: prefix }] : []),
+  ];
+}
+
+function leadsTo(servicePort: V1ServicePort, container: V1Container): boolean {
+  const target = servicePort.targetPort ?? servicePort.port;
+  return (container.ports ?? []).some((port) => port.containerPort === target || port.name === target);
+}
+
+function withVariables(container: V1Container, variables: V1EnvVar[]): V1Container {
+  if (variables.length === 0) return container;
+  const names = new Set(variables.map((variable) => variable.name));
+  // First in the list, so that the template's own variables may refer to them.
+  return { ...container, env: [...variables, ...(container.env ?? []).filter((own) => !names.has(own.name))] };
+}
+
+function copyPort({ name, port, targetPort, protocol, appProtocol }: V1ServicePort): V1ServicePort {
+  return {
+    ...(name !== undefined && { name }),
+    port,
+    ...(targetPort !== undefined && { targetPort }),
+    ...(protocol !== undefined && { protocol }),
+    ...(appProtocol !== undefined && { appProtocol }),
+  };
+}
