@@ -1,8 +1,8 @@
 import type { V1EndpointSlice, V1Ingress, V1Secret, V1Service } from "@kubernetes/client-node";
 import type { ClusterApi, Stored } from "../cluster-api.ts";
 import type { Logger } from "../logger.ts";
+import { ObjectCache } from "../object-cache.ts";
 import { type Backend, type IngressRules, parseIngress } from "./ingress-rules.ts";
-import { ObjectCache } from "./object-cache.ts";
 import { buildVirtualHosts, findVirtualHost, type VirtualHost } from "./virtual-hosts.ts";
 
 const CLASS_ANNOTATION = "kubernetes.io/ingress.class";

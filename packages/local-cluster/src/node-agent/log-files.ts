@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { copyFile, truncate } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -33,6 +33,12 @@ export class LogFiles {
     } finally {
       closeSync(descriptor);
     }
+  }
+
+  /** The last bytes of an instance's output, as text. */
+  tail(container: string, restartCount: number, maxBytes: number): string {
+    const file = this.path(container, restartCount);
+    return existsSync(file) ? readFileSync(file).subarray(-maxBytes).toString("utf8") : "";
   }
 
   /**

@@ -13,16 +13,18 @@ beforeEach(() => {
 });
 const file = () => join(folder, "network.json");
 
-test("keeps its network, and another folder has another", async () => {
+test("keeps its network and what Pods have of it; another folder has another", async () => {
   const { ip } = await (await PodNetwork.open(folder, "addresses")).assign("a", []);
-  const again = await (await PodNetwork.open(folder, "addresses")).assign("b", []);
-  expect(again.ip).toBe(ip);
-  rmSync(file());
-  const prefixes = new Set([ip.slice(0, ip.lastIndexOf("."))]);
-  for (let round = 0; round < 4; round++) {
+  const again = await PodNetwork.open(folder);
+  expect(again.find("a")).toEqual({ ip });
+  expect((await again.assign("b", [])).ip).not.toBe(ip);
+  again.releaseAllBut(new Set(["b"]));
+  expect((await PodNetwork.open(folder)).find("a")).toBeUndefined();
+  const prefixes = new Set<string>();
+  for (let round = 0; round < 5; round++) {
+    rmSync(file());
     const other = await (await PodNetwork.open(folder, "addresses")).assign("a", []);
     prefixes.add(other.ip.slice(0, other.ip.lastIndexOf(".")));
-    rmSync(file());
   }
   expect(prefixes.size).toBeGreaterThan(1);
 });
@@ -41,7 +43,7 @@ test("gives each Pod its own address until none is left, and takes back what is 
   const network = await PodNetwork.open(folder, "addresses");
   const given = await Promise.all(Array.from({ length: 252 }, (_, index) => network.assign(`pod-${index}`, [80])));
   expect(await network.assign("pod-0", [80])).toEqual(given[0]);
-  network.restore("restored", { ip: given[0]?.ip.replace(/\d+$/, "254") ?? "" });
+  await network.assign("the-last", []);
   expect(new Set(given.map(({ ip }) => ip)).size).toBe(252);
   await expect(network.assign("one-more", [])).rejects.toThrow("no address left");
   network.release("pod-7");
@@ -49,8 +51,9 @@ test("gives each Pod its own address until none is left, and takes back what is 
 });
 
 test("gives each container port a free port below the ephemeral ones, to many Pods at once", async () => {
-  const network = await PodNetwork.open(folder, "ports");
-  network.restore("restored", { ip: "127.0.0.1", ports: { 80: 20_001 } });
+  const before = { mode: "ports", prefix: "127.1.2", pods: { before: { ip: "127.0.0.1", ports: { 80: 20_001 } } } };
+  writeFileSync(file(), JSON.stringify(before));
+  const network = await PodNetwork.open(folder);
   const given = await Promise.all(Array.from({ length: 60 }, (_, index) => network.assign(`pod-${index}`, [80, 8080])));
   const ports = given.flatMap((address) => Object.values(address.ports ?? {}));
   expect(new Set([...ports, 20_001]).size).toBe(121);
@@ -65,9 +68,10 @@ test("gives no port that is in use", async () => {
   const servers = last.slice(0, 3).map((port) => createServer().listen(port, "127.0.0.1"));
   // A port that somebody else has is in use as well.
   await Promise.all(servers.map((server) => Promise.race([once(server, "listening"), once(server, "error")])));
-  const network = await PodNetwork.open(folder, "ports");
   const others = Array.from({ length: 12_000 }, (_, index) => 20_000 + index).filter((port) => !last.includes(port));
-  network.restore("others", { ip: "127.0.0.1", ports: Object.fromEntries(others.map((port) => [port, port])) });
+  const pods = { others: { ip: "127.0.0.1", ports: Object.fromEntries(others.map((port) => [port, port])) } };
+  writeFileSync(file(), JSON.stringify({ mode: "ports", prefix: "127.1.2", pods }));
+  const network = await PodNetwork.open(folder);
   expect(await network.assign("a", [80])).toEqual({ ip: "127.0.0.1", ports: { 80: 20_103 } });
   await expect(network.assign("b", [80])).rejects.toThrow("no port left");
   for (const server of servers) server.close();

@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 
@@ -10,6 +10,11 @@ const [FIRST_ADDRESS, LAST_ADDRESS] = [2, 254];
 
 /** `addresses`: each Pod has an address of its own in 127.0.0.0/8. `ports`: all share 127.0.0.1, with ports of their own. */
 export type PodNetworkMode = "addresses" | "ports";
+
+/** All addresses or ports are taken. */
+export class NoAddressError extends Error {
+  override readonly name = "NoAddressError";
+}
 
 /** What a Pod is reached by. */
 export interface PodAddress {
@@ -22,19 +27,26 @@ interface Settings {
   mode: PodNetworkMode;
   /** The first three numbers of every Pod's address. */
   prefix: string;
+  /** What Pods have, by their uid. */
+  pods: Record<string, PodAddress>;
 }
 
-/** Gives Pods their addresses; an address or port serves one Pod at a time. */
+/** Gives Pods their addresses; an address or port serves one Pod at a time, also across restarts of the agent. */
 export class PodNetwork {
   readonly mode: PodNetworkMode;
+  readonly #file: string;
   readonly #prefix: string;
-  readonly #taken = new Map<string, PodAddress>();
-  readonly #takenPorts = new Set<number>();
+  readonly #pods: Map<string, PodAddress>;
+  readonly #takenPorts: Set<number>;
   #next = FIRST_ADDRESS;
 
-  private constructor({ mode, prefix }: Settings) {
+  private constructor(file: string, { mode, prefix, pods }: Settings) {
     this.mode = mode;
+    this.#file = file;
     this.#prefix = prefix;
+    this.#pods = new Map(Object.entries(pods));
+    this.#takenPorts = new Set(Object.values(pods).flatMap(({ ports }) => Object.values(ports ?? {})));
+    this.#save();
   }
 
   /** Takes up the network that the folder's file tells, or chooses one and writes it down. */
@@ -44,45 +56,51 @@ export class PodNetwork {
     // Not 127.0.0.x, which others use; at random, so that clusters on one machine do not meet.
     const prefix = known?.prefix ?? `127.${randomInt(1, 255)}.${randomInt(0, 256)}`;
     const mode = wanted ?? known?.mode ?? ((await isFree(`${prefix}.1`, 0)) ? "addresses" : "ports");
-    writeFileSync(file, JSON.stringify({ mode, prefix }));
-    return new PodNetwork({ mode, prefix });
+    return new PodNetwork(file, { mode, prefix, pods: known?.pods ?? {} });
   }
 
-  /** Notes what a Pod of an earlier agent has. */
-  restore(podUid: string, address: PodAddress): void {
-    this.#taken.set(podUid, address);
-    for (const port of Object.values(address.ports ?? {})) this.#takenPorts.add(port);
+  find(podUid: string): PodAddress | undefined {
+    return this.#pods.get(podUid);
   }
 
-  /** Gives a Pod an address, or a free port for each of its container ports; the same again when asked again. */
+  /**
+   * Gives a Pod an address, or a free port for each of its container ports; the same again when asked again.
+   *
+   * @throws {NoAddressError}
+   */
   async assign(podUid: string, containerPorts: readonly number[]): Promise<PodAddress> {
-    const known = this.#taken.get(podUid);
+    const known = this.#pods.get(podUid);
     if (known !== undefined) return known;
-    if (this.mode === "addresses") {
-      const address = { ip: this.#nextAddress() };
-      this.#taken.set(podUid, address);
-      return address;
+    const address: PodAddress =
+      this.mode === "addresses" ? { ip: this.#nextAddress() } : { ip: "127.0.0.1", ports: {} };
+    this.#pods.set(podUid, address);
+    for (const containerPort of address.ports === undefined ? [] : containerPorts) {
+      Object.assign(address.ports ?? {}, { [containerPort]: await this.#takePort() });
     }
-    const ports: Record<string, number> = {};
-    this.#taken.set(podUid, { ip: "127.0.0.1", ports });
-    for (const containerPort of containerPorts) ports[containerPort] = await this.#takePort();
-    return { ip: "127.0.0.1", ports };
+    this.#save();
+    return address;
   }
 
   release(podUid: string): void {
-    for (const port of Object.values(this.#taken.get(podUid)?.ports ?? {})) this.#takenPorts.delete(port);
-    this.#taken.delete(podUid);
+    for (const port of Object.values(this.#pods.get(podUid)?.ports ?? {})) this.#takenPorts.delete(port);
+    this.#pods.delete(podUid);
+    this.#save();
+  }
+
+  /** Takes back what Pods have that are no more. */
+  releaseAllBut(podUids: ReadonlySet<string>): void {
+    for (const uid of [...this.#pods.keys()]) if (!podUids.has(uid)) this.release(uid);
   }
 
   /** In turn, so that an address is not given again as soon as it is free. */
   #nextAddress(): string {
-    const taken = new Set([...this.#taken.values()].map(({ ip }) => ip));
+    const taken = new Set([...this.#pods.values()].map(({ ip }) => ip));
     for (let tries = FIRST_ADDRESS; tries <= LAST_ADDRESS; tries++) {
       const ip = `${this.#prefix}.${this.#next}`;
       this.#next = this.#next === LAST_ADDRESS ? FIRST_ADDRESS : this.#next + 1;
       if (!taken.has(ip)) return ip;
     }
-    throw new Error(`no address left in ${this.#prefix}.0/24`);
+    throw new NoAddressError(`no address left in ${this.#prefix}.0/24`);
   }
 
   async #takePort(): Promise<number> {
@@ -95,15 +113,21 @@ export class PodNetwork {
       if (await isFree("127.0.0.1", port)) return port;
       this.#takenPorts.delete(port);
     }
-    throw new Error(`no port left between ${FIRST_PORT} and ${FIRST_PORT + PORTS}`);
+    throw new NoAddressError(`no port left between ${FIRST_PORT} and ${FIRST_PORT + PORTS}`);
+  }
+
+  #save(): void {
+    const settings: Settings = { mode: this.mode, prefix: this.#prefix, pods: Object.fromEntries(this.#pods) };
+    writeFileSync(`${this.#file}.new`, JSON.stringify(settings));
+    renameSync(`${this.#file}.new`, this.#file);
   }
 }
 
 function findSettings(file: string): Settings | undefined {
   try {
-    const { mode, prefix }: Settings = JSON.parse(readFileSync(file, "utf8"));
+    const { mode, prefix, pods }: Settings = JSON.parse(readFileSync(file, "utf8"));
     const isWhole = (mode === "addresses" || mode === "ports") && /^127\.\d+\.\d+$/.test(prefix);
-    return isWhole ? { mode, prefix } : undefined;
+    return isWhole ? { mode, prefix, pods: { ...pods } } : undefined;
   } catch {
     return undefined;
   }

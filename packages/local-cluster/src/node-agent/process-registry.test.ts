@@ -9,7 +9,14 @@ import { GATE, type Launch, type OwnedProcess, type ProcessOwner, ProcessRegistr
 
 let folder: string;
 let registry: ProcessRegistry;
-const owner: ProcessOwner = { podUid: "u", container: "c", containerID: "i", role: "container" };
+const owner: ProcessOwner = {
+  podUid: "u",
+  container: "c",
+  containerID: "i",
+  role: "container",
+  startedAt: "t",
+  restartCount: 0,
+};
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "cactus-processes-"));

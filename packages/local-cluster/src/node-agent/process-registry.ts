@@ -14,6 +14,9 @@ export interface ProcessOwner {
   containerID: string;
   /** `action`: a probe or hook beside the container's own process. */
   role: "container" | "action";
+  /** Of that instance, RFC 3339. */
+  startedAt: string;
+  restartCount: number;
 }
 
 export interface Launch {

@@ -1,14 +1,14 @@
-import type { ClusterApi, KubernetesObject } from "../cluster-api.ts";
+import type { ClusterApi, KubernetesObject, ListOptions } from "./cluster-api.ts";
 
-/** All objects of one resource, as the cluster has them now. */
+/** All objects of one resource that options select, as the cluster has them now. */
 export class ObjectCache<TObject extends KubernetesObject> implements Disposable {
   readonly #objects = new Map<string, TObject>();
   readonly #watch: Disposable;
   /** Called after each change. */
   onChange: (object: TObject, type: "ADDED" | "MODIFIED" | "DELETED") => void = () => undefined;
 
-  private constructor(cluster: ClusterApi, resource: string) {
-    this.#watch = cluster.watch<TObject>(resource, {}, ({ type, object }) => {
+  private constructor(cluster: ClusterApi, resource: string, options: ListOptions) {
+    this.#watch = cluster.watch<TObject>(resource, options, ({ type, object }) => {
       if (type === "DELETED") this.#objects.delete(keyOf(object.metadata));
       else this.#objects.set(keyOf(object.metadata), object);
       this.onChange(object, type);
@@ -19,11 +19,12 @@ export class ObjectCache<TObject extends KubernetesObject> implements Disposable
   static async open<TObject extends KubernetesObject>(
     cluster: ClusterApi,
     resource: string,
+    options: ListOptions = {},
   ): Promise<ObjectCache<TObject>> {
-    const cache = new ObjectCache<TObject>(cluster, resource);
+    const cache = new ObjectCache<TObject>(cluster, resource, options);
     const seen = new Set<string>();
     cache.onChange = ({ metadata }) => seen.add(keyOf(metadata));
-    const { items } = await cluster.list<TObject>(resource);
+    const { items } = await cluster.list<TObject>(resource, options);
     await new Promise<void>((resolve) => {
       const check = (): void => {
         if (items.every(({ metadata }) => seen.has(keyOf(metadata)))) resolve();
