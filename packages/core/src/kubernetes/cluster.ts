@@ -1,5 +1,5 @@
 import { AppsV1Api, CoreV1Api, HttpMethod, KubeConfig, NetworkingV1Api, RequestContext } from "@kubernetes/client-node";
-import { type Dispatcher, fetch, type RequestInit, type Response } from "undici";
+import type { Dispatcher } from "undici";
 
 export interface ClusterOptions {
   /** A kubeconfig file; left out, what `kubectl` and Pods use by default: `KUBECONFIG`, `~/.kube/config`, the service account. */
@@ -16,25 +16,30 @@ export interface Cluster extends AsyncDisposable {
   readonly apps: AppsV1Api;
   readonly core: CoreV1Api;
   readonly networking: NetworkingV1Api;
-  /** A raw request to the API server, with its credentials: for what the typed API would hold in memory whole. No time limit. */
-  fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** Base URL of the API server. */
+  readonly server: string;
+  /** Credentials for a request of one's own: for what the typed API would hold in memory whole. */
+  authorise(): Promise<{ dispatcher: Dispatcher | undefined; headers: Record<string, string> }>;
 }
 
 /**
  * Opens a connection; nothing is sent before the first call.
  *
- * @throws {Error} when the kubeconfig cannot be read
+ * @throws {Error} when the kubeconfig cannot be read or names no cluster
  */
 export function connectCluster(options: ClusterOptions = {}): Cluster {
   const config = new KeepAliveKubeConfig(options);
   if (options.kubeconfig === undefined) config.loadFromDefault();
   else config.loadFromFile(options.kubeconfig);
+  const server = config.getCurrentCluster()?.server;
+  if (server === undefined) throw new Error("the kubeconfig names no current cluster");
   return {
     config,
+    server,
     apps: config.makeApiClient(AppsV1Api),
     core: config.makeApiClient(CoreV1Api),
     networking: config.makeApiClient(NetworkingV1Api),
-    fetch: (path, init) => config.fetch(path, init),
+    authorise: () => config.authorise(),
     [Symbol.asyncDispose]: () => config.close(),
   };
 }
@@ -62,16 +67,10 @@ class KeepAliveKubeConfig extends KubeConfig {
     this.#onRequest(context.getHttpMethod());
   }
 
-  async fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    const server = this.getCurrentCluster()?.server;
-    if (server === undefined) throw new Error("the kubeconfig names no current cluster");
-    const context = new RequestContext(server + path, (init.method as HttpMethod | undefined) ?? HttpMethod.GET);
+  async authorise(): Promise<{ dispatcher: Dispatcher | undefined; headers: Record<string, string> }> {
+    const context = new RequestContext("", HttpMethod.GET);
     await this.applySecurityAuthentication(context);
-    return fetch(context.getUrl(), {
-      ...init,
-      headers: { ...context.getHeaders(), ...(init.headers as Record<string, string>) },
-      ...(this.#dispatcher && { dispatcher: this.#dispatcher }),
-    });
+    return { dispatcher: this.#dispatcher, headers: context.getHeaders() };
   }
 
   async close(): Promise<void> {
