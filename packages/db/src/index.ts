@@ -16,6 +16,7 @@ export {
   listLiveRuns,
   listRuns,
   noteContact,
+  noteLoss,
   type RunRecord,
   writeIntention,
 } from "./queries/runs.ts";

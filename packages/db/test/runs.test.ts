@@ -19,7 +19,7 @@ test("twenty calls with one idempotency key create one run; the same key of anot
     Array.from({ length: 20 }, () => createTestRun(database.db, caller, { idempotencyKey })),
   );
   expect(new Set(runs.map((run) => run.id)).size).toBe(1);
-  expect(runs[0]).toMatchObject({ status: "provisioning", event_count: 1, has_artifact: false });
+  expect(runs[0]).toMatchObject({ status: "provisioning", event_count: 1, artifact_kind: null });
   const other = await createTestRun(database.db, await createCaller(database.db), { idempotencyKey });
   expect(other.id).not.toBe(runs[0]?.id);
 });

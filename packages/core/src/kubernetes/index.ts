@@ -1,4 +1,4 @@
 export { isConflict, isNotFound, statusOf, toClusterError } from "./api-errors.ts";
 export { type Cluster, type ClusterOptions, connectCluster } from "./cluster.ts";
 export { type ObjectWatch, type ObjectWatchOptions, type WatchedObject, watchObjects } from "./object-watch.ts";
-export { deleteOwner, ensureObject } from "./owned-objects.ts";
+export { deleteObject, ensureObject } from "./owned-objects.ts";

@@ -23,6 +23,8 @@ export interface WatchedObject {
   name: string;
   uid: string;
   createdAt: Date;
+  /** It has been deleted and is on its way out. */
+  deleting: boolean;
 }
 
 export interface ObjectWatchOptions {
@@ -130,5 +132,6 @@ function summarise(kind: Kind, { metadata }: KubernetesObject): WatchedObject {
     name: metadata?.name ?? "",
     uid: metadata?.uid ?? "",
     createdAt: new Date(metadata?.creationTimestamp ?? 0),
+    deleting: metadata?.deletionTimestamp !== undefined,
   };
 }

@@ -61,22 +61,24 @@ export async function ensureObject<TKind extends keyof ObjectOf>(
 }
 
 /**
- * Deletes the StatefulSet that owns a teststack's objects; Kubernetes removes them before it (foreground).
- * Safe to repeat; one with another UID is not ours and stays.
+ * Deletes one object and what it owns, which Kubernetes removes before it (foreground).
+ * Safe to repeat; an object with another UID is not the one that is meant and stays.
  *
  * @throws {OrchestratorError} `unavailable` when the cluster refuses or does not answer
  */
-export async function deleteOwner(
+export async function deleteObject(
   cluster: Cluster,
-  owner: { namespace: string; name: string; uid: string },
+  object: { kind: "StatefulSet" | "Service" | "Ingress" | "Pod"; namespace: string; name: string; uid: string },
 ): Promise<void> {
-  const { namespace, name, uid } = owner;
-  const body = { propagationPolicy: "Foreground", preconditions: { uid } };
+  const { kind, namespace, name, uid } = object;
+  const call = { namespace, name, body: { propagationPolicy: "Foreground", preconditions: { uid } } };
   try {
-    await cluster.apps.deleteNamespacedStatefulSet({ namespace, name, body });
+    if (kind === "StatefulSet") await cluster.apps.deleteNamespacedStatefulSet(call);
+    if (kind === "Service") await cluster.core.deleteNamespacedService(call);
+    if (kind === "Ingress") await cluster.networking.deleteNamespacedIngress(call);
+    if (kind === "Pod") await cluster.core.deleteNamespacedPod(call);
   } catch (error) {
-    if (isNotFound(error) || isConflict(error)) return;
-    throw toClusterError(error, `delete StatefulSet ${name}`);
+    if (!isNotFound(error) && !isConflict(error)) throw toClusterError(error, `delete ${kind} ${name}`);
   }
 }
 

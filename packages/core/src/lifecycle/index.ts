@@ -1,3 +1,3 @@
 export { type IdlePolicy, type IdleSignals, type IdleVerdict, judgeIdle } from "./idle.ts";
 export { type FailureReason, nextStep, type Step } from "./next-step.ts";
-export type { Limits, Phase, PodCondition, PodLoss, RunSituation, Situation } from "./situation.ts";
+export type { Limits, Phase, PodCondition, PodLoss, RunnerLoss, RunSituation, Situation } from "./situation.ts";

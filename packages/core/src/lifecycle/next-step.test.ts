@@ -12,23 +12,24 @@ const fresh: RunSituation = {
   deleted: false,
   initialiseCalled: false,
   hasArtifact: false,
+  loss: undefined,
 };
 
 interface Case {
   phase: Phase;
   run?: Partial<RunSituation> | null;
   pod?: PodCondition;
-  objectsExist?: boolean | undefined;
+  objects?: Situation["objects"];
   now?: Date;
 }
 
-function situation({ phase, run = {}, pod = { state: "ready" }, objectsExist, now = at(10) }: Case): Situation {
+function situation({ phase, run = {}, pod = { state: "ready" }, objects = "some", now = at(10) }: Case): Situation {
   return {
     now,
     teststack: { phase, phaseSince: at(5), createdAt: T0 },
     run: run === null ? undefined : { ...fresh, ...run },
     pod,
-    objectsExist,
+    objects,
     limits: { spawnTimeoutSeconds: 300, collectTimeoutSeconds: 120 },
   };
 }
@@ -166,10 +167,11 @@ test.each<[string, Case, object]>([
   ],
   ["without a run there is nothing to fetch", { phase: "collecting", run: null }, { do: "settle" }],
   // Out.
-  ["objects are deleted", { phase: "deleting", objectsExist: true }, { do: "delete" }],
-  ["nothing left is written down", { phase: "deleting", objectsExist: false }, { do: "confirm-gone" }],
-  ["what is not known is waited for", { phase: "deleting" }, wait],
-  ["gone stays gone", { phase: "gone", run: null, objectsExist: true }, wait],
+  ["objects are deleted", { phase: "deleting", objects: "some" }, { do: "delete" }],
+  ["nothing left is written down", { phase: "deleting", objects: "none" }, { do: "confirm-gone" }],
+  ["what is being deleted is waited for", { phase: "deleting", objects: "deleting" }, { do: "wait", until: at(20) }],
+  ["what is not known is waited for", { phase: "deleting", objects: "unknown" }, { do: "wait", until: at(20) }],
+  ["gone stays gone", { phase: "gone", run: null, objects: "some" }, wait],
 ])("%s", (_, input, expected) => {
   expect(nextStep(situation(input))).toMatchObject(expected);
 });

@@ -1,4 +1,4 @@
-import type { PodLoss, RunSituation, Situation } from "./situation.ts";
+import type { PodLoss, RunnerLoss, RunSituation, Situation } from "./situation.ts";
 
 /** The one thing to do next for a teststack. Every step may be done again without harm. */
 export type Step =
@@ -22,7 +22,7 @@ export type Step =
   /** Nothing until an event, or until this time. */
   | { do: "wait"; until: Date | undefined };
 
-export type FailureReason = PodLoss | "spawn_timeout";
+export type FailureReason = PodLoss | RunnerLoss | "spawn_timeout";
 
 /** Decides the next step. Pure: the same situation gives the same step. */
 export function nextStep(situation: Situation): Step {
@@ -60,9 +60,15 @@ function stepOnTheWayIn(situation: Situation): Step {
 function stepWhileLive({ pod, run }: Situation): Step {
   if (run === undefined || isOver(run)) return { do: "end" };
   if (pod.state === "lost") return { do: "fail", reason: pod.reason, message: pod.message };
+  if (run.loss !== undefined) return { do: "fail", reason: run.loss, message: LOSS_MESSAGES[run.loss] };
   if (run.status === "initialised" && run.startRequested) return { do: "start" };
   return { do: "wait", until: undefined };
 }
+
+const LOSS_MESSAGES: Record<RunnerLoss, string> = {
+  runner_restarted: "The runner restarted inside its container and has forgotten the test.",
+  runner_unreachable: "The runner has not answered for too long.",
+};
 
 function stepWhileCollecting({ now, run, pod, teststack, limits }: Situation): Step {
   if (run === undefined || run.deleted || run.hasArtifact) return { do: "settle" };
@@ -73,9 +79,13 @@ function stepWhileCollecting({ now, run, pod, teststack, limits }: Situation): S
   return { do: "collect", ifSilent: hopeless || tooLate ? "keep-what-there-is" : "retry" };
 }
 
-function stepWhileDeleting({ objectsExist }: Situation): Step {
-  if (objectsExist === undefined) return { do: "wait", until: undefined };
-  return objectsExist ? { do: "delete" } : { do: "confirm-gone" };
+/** When to look again at objects that are on their way out, in case the news of their end is lost. */
+const DELETION_CHECK_SECONDS = 10;
+
+function stepWhileDeleting({ now, objects }: Situation): Step {
+  if (objects === "some") return { do: "delete" };
+  if (objects === "none") return { do: "confirm-gone" };
+  return { do: "wait", until: after(now, DELETION_CHECK_SECONDS) };
 }
 
 /** Nobody wants the run to go on (any more). */

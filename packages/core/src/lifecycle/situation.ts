@@ -25,8 +25,8 @@ export interface Situation {
   /** The run that the teststack serves; undefined when there is none (any more). */
   run: RunSituation | undefined;
   pod: PodCondition;
-  /** Whether any object with the teststack's label is in the cluster; undefined when not known. */
-  objectsExist: boolean | undefined;
+  /** What there is of objects with the teststack's label: `deleting` when all of it is on its way out. */
+  objects: "unknown" | "none" | "some" | "deleting";
   limits: Limits;
 }
 
@@ -38,7 +38,11 @@ export interface RunSituation {
   /** The runner was told of the test at some time, so it may hold a result. */
   initialiseCalled: boolean;
   hasArtifact: boolean;
+  /** What a sweep or a call has found out about its runner. */
+  loss: RunnerLoss | undefined;
 }
+
+export type RunnerLoss = "runner_restarted" | "runner_unreachable";
 
 export interface Limits {
   /** From the request until the test is initialised. */

@@ -103,6 +103,7 @@ const STATEMENTS = [
     last_status_at timestamptz,
     last_interaction_at timestamptz,
     unreachable_since timestamptz,
+    loss text check (loss in ('runner_restarted', 'runner_unreachable')),
     event_count integer not null default 0,
     created_at timestamptz not null default now(),
     check ((playlist_id is null) = (playlist_order is null))

@@ -1,5 +1,6 @@
 import { type Kysely, sql, type Transaction } from "kysely";
 import type { Database } from "../database.ts";
+import type { Artifact } from "../schema/artifact.ts";
 import type { Finaliser, Run, RunStatus } from "../schema/run.ts";
 import type { Teststack } from "../schema/teststack.ts";
 import { appendEvent } from "./events.ts";
@@ -8,7 +9,10 @@ import { wakeTeststack } from "./teststacks.ts";
 /** A run as its callers see it, with what other tables know of it. */
 export type RunRecord = Omit<Run, "procedure_yaml" | "last_status"> & {
   teststack_name: string | null;
-  has_artifact: boolean;
+  artifact_kind: Artifact["kind"] | null;
+  artifact_file_name: string | null;
+  artifact_size: string | null;
+  artifact_sha256: string | null;
 };
 
 /** Whose runs: an owner's, or anybody's (administrators). */
@@ -145,6 +149,21 @@ export async function listLiveRuns(
   return rows.flatMap((row) => (row.teststack_id === null ? [] : [{ ...row, teststack_id: row.teststack_id }]));
 }
 
+/** Notes that a live run's runner has lost the test, and wakes the reconciler, which draws the consequence. */
+export async function noteLoss(
+  db: Kysely<Database>,
+  input: { runId: string; teststackId: string; loss: NonNullable<Run["loss"]> },
+): Promise<void> {
+  await db
+    .updateTable("run")
+    .set({ loss: input.loss })
+    .where("id", "=", input.runId)
+    .where("ended_at", "is", null)
+    .where("loss", "is", null)
+    .execute();
+  await wakeTeststack(db, input.teststackId);
+}
+
 /** Notes what a sweep found out about a live run's runner. */
 export async function noteContact(
   db: Kysely<Database>,
@@ -192,7 +211,7 @@ const INTENTIONS: Record<Intention, Writer> = {
       .updateTable("run")
       .set({ start_requested_at: sql<Date>`now()`, start_refusal: null })
       .where("id", "=", runId)
-      .where("status", "in", ["provisioning", "initialised"])
+      .where("status", "=", "initialised")
       .where("start_requested_at", "is", null)
       .returning("teststack_id")
       .executeTakeFirst(),
@@ -244,7 +263,10 @@ function selectRuns(db: Kysely<Database>) {
     .select([
       ...RUN_COLUMNS,
       "teststack.name as teststack_name",
-      sql<boolean>`artifact.id is not null`.as("has_artifact"),
+      "artifact.kind as artifact_kind",
+      "artifact.file_name as artifact_file_name",
+      "artifact.size as artifact_size",
+      "artifact.sha256 as artifact_sha256",
     ]);
 }
 
@@ -281,6 +303,7 @@ const RUN_COLUMNS = [
   "run.last_status_at",
   "run.last_interaction_at",
   "run.unreachable_since",
+  "run.loss",
   "run.event_count",
   "run.created_at",
 ] as const;

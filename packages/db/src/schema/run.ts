@@ -49,6 +49,7 @@ export interface RunTable {
   last_status_at: Date | null;
   last_interaction_at: Date | null;
   unreachable_since: Date | null;
+  loss: "runner_restarted" | "runner_unreachable" | null;
 
   event_count: Generated<number>;
   created_at: Generated<Date>;
