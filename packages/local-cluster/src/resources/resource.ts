@@ -1,0 +1,36 @@
+import type { KubernetesObject } from "../cluster-api.ts";
+
+/** What the registry knows of one kind of object: a row of the table in `table.ts`. */
+export interface Resource {
+  /** API group; "" for the core. */
+  group: string;
+  version: string;
+  kind: string;
+  plural: string;
+  singular: string;
+  shortNames?: readonly string[];
+  namespaced: boolean;
+  subresources?: readonly string[];
+  /** Fields beside `metadata.name` and `metadata.namespace` that a field selector may name. */
+  selectableFields?: readonly string[];
+  /** Counts changes of the spec in `metadata.generation`. */
+  countsGenerations?: boolean;
+  /** The status of a new object, whatever its creator says; rows without it let the creator say. */
+  initialStatus?: object;
+  /** A delete that is done at once answers with the object, not with a Status. */
+  returnsDeleted?: boolean;
+}
+
+/** `apiVersion` of a resource's objects. */
+export function apiVersionOf({ group, version }: Pick<Resource, "group" | "version">): string {
+  return group === "" ? version : `${group}/${version}`;
+}
+
+/** The store's key of an object. Keys sort by namespace, then name. */
+export function keyOf(namespace: string, name: string): string {
+  return `${namespace}/${name}`;
+}
+
+export function keyOfObject({ metadata }: KubernetesObject): string {
+  return keyOf(metadata.namespace ?? "", metadata.name ?? "");
+}
