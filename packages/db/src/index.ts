@@ -23,6 +23,7 @@ export {
 export { finishTask, leaseTask } from "./queries/tasks.ts";
 export {
   commitTransition,
+  findTeststack,
   LeaseLostError,
   leaseTeststack,
   listDueTeststacks,
@@ -38,5 +39,6 @@ export type { AppUser } from "./schema/app-user.ts";
 export type { Artifact } from "./schema/artifact.ts";
 export type { ClientCertificate } from "./schema/client-certificate.ts";
 export type { RunEvent } from "./schema/event.ts";
+export type { Installation } from "./schema/installation.ts";
 export type { Finaliser, Run, RunStatus } from "./schema/run.ts";
 export type { Teststack, TeststackPhase } from "./schema/teststack.ts";

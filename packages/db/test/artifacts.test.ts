@@ -75,3 +75,13 @@ test("an artifact that breaks off, ends early or is sent twice leaves nothing ha
   ).rejects.toThrow();
   expect(await findArtifact(database.db, run.id)).toEqual(stored);
 });
+
+test("a complete artifact takes the place of a partial one, never the other way round", async () => {
+  const run = await createTestRun(database.db, await createCaller(database.db));
+  const store = (kind: "complete" | "partial") =>
+    storeArtifact(database.db, { ...metadata, kind, runId: run.id, content: pieces(randomBytes(100), 100) });
+  await store("partial");
+  const complete = await store("complete");
+  await expect(store("partial")).rejects.toThrow();
+  expect(await findArtifact(database.db, run.id)).toEqual(complete);
+});

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { listEvents } from "../src/queries/events.ts";
-import { findRun } from "../src/queries/runs.ts";
+import { findRun, writeIntention } from "../src/queries/runs.ts";
 import {
   commitTransition,
   LeaseLostError,
@@ -85,6 +85,19 @@ test("a transition is written whole by the holder of the lease at the version th
   expect(run).toMatchObject({ status: "provisioning", start_refusal: "no", event_count: 2 });
   const events = await listEvents(database.db, { runId, after: 1, limit: 10 });
   expect(events).toMatchObject([{ number: 2, teststack_id: teststackId, ...event }]);
+});
+
+test("a step's outcome does not undo a wish to finalise that came meanwhile", async () => {
+  await freshTeststack();
+  const lease = { teststackId, owner: "me" };
+  await leaseTeststack(database.db, { ...lease, leaseSeconds: 60 });
+  await writeIntention(database.db, { runId, intention: "finalise", by: "client", actorId: null });
+  const outcome = { id: runId, set: { status: "started" as const, started_at: new Date() } };
+  await commitTransition(database.db, { ...lease, version: 0, run: outcome });
+  const run = await findRun(database.db, { runId, ownerId: undefined });
+  expect(run).toMatchObject({ status: "finalising", started_at: expect.any(Date) });
+  await commitTransition(database.db, { ...lease, version: 1, run: { id: runId, set: { status: "finalised" } } });
+  expect(await findRun(database.db, { runId, ownerId: undefined })).toMatchObject({ status: "finalised" });
 });
 
 test("one that is gone is never leased or due again", async () => {

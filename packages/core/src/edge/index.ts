@@ -1,1 +1,1 @@
-export { buildIngressNginxRoute, type RouteInput } from "./ingress-nginx.ts";
+export { buildIngressNginxRoute, type HostSettings, type RouteInput, readHostSettings } from "./ingress-nginx.ts";

@@ -1,4 +1,12 @@
-import { AppsV1Api, CoreV1Api, HttpMethod, KubeConfig, NetworkingV1Api, RequestContext } from "@kubernetes/client-node";
+import {
+  AppsV1Api,
+  CoreV1Api,
+  HttpMethod,
+  KubeConfig,
+  NetworkingV1Api,
+  RequestContext,
+  VersionApi,
+} from "@kubernetes/client-node";
 import type { Dispatcher } from "undici";
 
 export interface ClusterOptions {
@@ -18,6 +26,8 @@ export interface Cluster extends AsyncDisposable {
   readonly networking: NetworkingV1Api;
   /** Base URL of the API server. */
   readonly server: string;
+  /** Resolves when the API server answers. */
+  version(): Promise<unknown>;
   /** Credentials for a request of one's own: for what the typed API would hold in memory whole. */
   authorise(): Promise<{ dispatcher: Dispatcher | undefined; headers: Record<string, string> }>;
 }
@@ -39,6 +49,7 @@ export function connectCluster(options: ClusterOptions = {}): Cluster {
     apps: config.makeApiClient(AppsV1Api),
     core: config.makeApiClient(CoreV1Api),
     networking: config.makeApiClient(NetworkingV1Api),
+    version: () => config.makeApiClient(VersionApi).getCode(),
     authorise: () => config.authorise(),
     [Symbol.asyncDispose]: () => config.close(),
   };

@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream";
 import type { z } from "zod";
 import {
   initialiseAnswerSchema,
@@ -19,7 +18,8 @@ export interface FinaliseAnswer {
   contentType: string;
   /** Bytes, as announced; undefined when they were not. */
   size: number | undefined;
-  content: Readable;
+  /** @throws {RunnerError} `silent` when it breaks off */
+  content: AsyncIterable<Buffer>;
 }
 
 export interface RunnerLimits {
@@ -90,7 +90,7 @@ export function createRunnerClient(transport: RunnerTransport, limits: Partial<R
         fileName: fileNameOf(headers["content-disposition"]) ?? "artifact.zip",
         contentType: headers["content-type"] ?? "application/zip",
         size: length === undefined ? undefined : Number(length),
-        content: body,
+        content: readPieces(body),
       };
     },
     async requestPair(requestId) {
@@ -122,16 +122,20 @@ const LONGEST_ANSWER = 64 * 1024 * 1024;
 async function readText({ body }: TransportResponse): Promise<string> {
   const pieces: Buffer[] = [];
   let length = 0;
+  for await (const piece of readPieces(body)) {
+    pieces.push(piece);
+    length += piece.length;
+    if (length > LONGEST_ANSWER) throw new RunnerError("broken", "The runner's answer is far too long.");
+  }
+  return Buffer.concat(pieces).toString("utf8");
+}
+
+async function* readPieces(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   try {
-    for await (const piece of body as AsyncIterable<Buffer>) {
-      pieces.push(piece);
-      length += piece.length;
-      if (length > LONGEST_ANSWER) throw new Error(`answer of more than ${LONGEST_ANSWER} bytes`);
-    }
+    yield* body;
   } catch (cause) {
     throw new RunnerError("silent", "The runner broke off its answer.", { cause });
   }
-  return Buffer.concat(pieces).toString("utf8");
 }
 
 function fileNameOf(disposition: string | undefined): string | undefined {

@@ -1,6 +1,6 @@
 import type { V1Ingress, V1Service, V1StatefulSet } from "@kubernetes/client-node";
 import { expect, test } from "vitest";
-import { buildIngressNginxRoute } from "../edge/index.ts";
+import { buildIngressNginxRoute, readHostSettings } from "../edge/index.ts";
 import { OrchestratorError } from "../errors.ts";
 import { buildService, buildStatefulSet } from "./build.ts";
 import { newTeststackName } from "./name.ts";
@@ -152,11 +152,10 @@ const baseIngress: V1Ingress = {
 const route = {
   ...input,
   ownerUid: "set-uid",
-  host: "cactus.test",
+  hostSettings: { host: "cactus.test", tlsSecretName: "server-pair", ingressClassName: "nginx" },
   servicePort: 80,
   proxyPrefix: "/envoy",
   caSecretName: "tls-ca-certificate",
-  baseIngress,
 };
 
 test("a route carries all of the host's client verification itself", () => {
@@ -203,10 +202,11 @@ test.each([
   ["has no TLS Secret for host cactus.test", { ...baseIngress, spec: { ...baseIngress.spec, tls: [] } }],
   [
     "does not have nginx.ingress.kubernetes.io/auth-tls-verify-client",
-    { ...baseIngress, metadata: { name: "test-execution-ingress" } },
+    { ...baseIngress, metadata: { ...baseIngress.metadata, annotations: {} } },
   ],
 ])("no route is built below a base Ingress that %s", (message, broken) => {
-  expect(() => buildIngressNginxRoute({ ...route, baseIngress: broken })).toThrow(
+  expect(readHostSettings(baseIngress, "cactus.test")).toEqual(route.hostSettings);
+  expect(() => readHostSettings(broken, "cactus.test")).toThrow(
     `Ingress test-execution/test-execution-ingress ${message}`,
   );
 });

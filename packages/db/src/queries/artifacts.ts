@@ -18,11 +18,13 @@ export interface NewArtifact {
 
 /**
  * Stores an artifact while it streams in: whole or not at all, at a memory use that does not grow with its size.
+ * A complete one takes the place of a partial one.
  *
  * @throws whatever `content` throws, and `Error` when it ends before or after `expectedSize`; nothing is stored then
  */
 export async function storeArtifact(db: Kysely<Database>, input: NewArtifact): Promise<Artifact> {
   return db.transaction().execute(async (trx) => {
+    if (input.kind === "complete") await deletePartial(trx, input.runId);
     const { id } = await trx
       .insertInto("artifact")
       .values({
@@ -54,6 +56,10 @@ export async function storeArtifact(db: Kysely<Database>, input: NewArtifact): P
       .returningAll()
       .executeTakeFirstOrThrow();
   });
+}
+
+async function deletePartial(trx: Transaction<Database>, runId: string): Promise<void> {
+  await trx.deleteFrom("artifact").where("run_id", "=", runId).where("kind", "=", "partial").execute();
 }
 
 export async function findArtifact(db: Kysely<Database>, runId: string): Promise<Artifact | undefined> {

@@ -1,6 +1,6 @@
 import { type Kysely, sql, type Updateable } from "kysely";
 import type { Database } from "../database.ts";
-import type { RunTable } from "../schema/run.ts";
+import type { RunStatus, RunTable } from "../schema/run.ts";
 import type { Teststack, TeststackTable } from "../schema/teststack.ts";
 import { appendEvent, type NewEvent } from "./events.ts";
 
@@ -103,10 +103,9 @@ export async function commitTransition(db: Kysely<Database>, transition: Transit
     const updated = await trx
       .updateTable("teststack")
       .set({
-        attempts: 0,
+        ...(moved && { phase_since: sql<Date>`now()`, attempts: 0 }),
         ...transition.teststack,
         version: transition.version + 1,
-        ...(moved && { phase_since: sql<Date>`now()` }),
       })
       .where("id", "=", transition.teststackId)
       .where("version", "=", transition.version)
@@ -115,11 +114,21 @@ export async function commitTransition(db: Kysely<Database>, transition: Transit
       .executeTakeFirst();
     if (updated === undefined) throw new LeaseLostError(`teststack ${transition.teststackId} is no longer ours`);
     if (transition.run !== undefined) {
-      await trx.updateTable("run").set(transition.run.set).where("id", "=", transition.run.id).execute();
+      await trx.updateTable("run").set(neverBack(transition.run.set)).where("id", "=", transition.run.id).execute();
       for (const event of transition.events ?? []) await appendEvent(trx, { ...event, runId: transition.run.id });
     }
     return updated.version;
   });
+}
+
+/** A wish to finalise may come while a step is under way: the step's outcome must not undo it. */
+function neverBack({ status, ...set }: Updateable<RunTable>): Updateable<RunTable> {
+  if (status !== "initialised" && status !== "started") return { ...set, ...(status && { status }) };
+  return { ...set, status: sql<RunStatus>`case when status = 'finalising' then status else ${status} end` as never };
+}
+
+export async function findTeststack(db: Kysely<Database>, teststackId: string): Promise<Teststack | undefined> {
+  return db.selectFrom("teststack").selectAll().where("id", "=", teststackId).executeTakeFirst();
 }
 
 /** Everything that is not gone yet: what the cluster may hold objects of. */

@@ -1,0 +1,125 @@
+import { z } from "zod";
+
+/** Reads `true` and `false` as operators write them. */
+const flag = z
+  .enum(["true", "false", "1", "0"], "must be true or false")
+  .transform((text) => text === "true" || text === "1");
+
+const seconds = wholeNumber(1, 31_536_000);
+const port = wholeNumber(1, 65_535);
+const kubernetesName = z.string().regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, "must be the name of a Kubernetes object");
+
+function wholeNumber(min: number, max: number) {
+  const message = `must be a whole number from ${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^\d+$/, message)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, message);
+}
+
+/**
+ * Every environment variable, with its default and its meaning (the README's table says the same; a test compares them).
+ * The first seventeen keep the names and defaults of the earlier orchestrator: operators have them in their deployments.
+ */
+const variables = {
+  KUBERNETES_LOAD_CONFIG: flag
+    .default(true)
+    .describe("`false`: no cluster is used (testing only); what needs one answers `unavailable`"),
+  TEST_ORCHESTRATION_NAMESPACE: kubernetesName
+    .default("test-orchestration")
+    .describe("namespace of the orchestrator and the UI; holds the signing CA"),
+  ORCHESTRATOR_DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?(\+\w+)?:\/\//, "must be a postgresql:// URL")
+    .describe("connection string; SQLAlchemy's `postgresql+asyncpg://` and the like are accepted"),
+  TEST_EXECUTION_NAMESPACE: kubernetesName.default("test-execution").describe("namespace of live instances"),
+  TEST_EXECUTION_INGRESS_NAME: kubernetesName
+    .default("test-execution-ingress")
+    .describe("the Ingress that holds the host's TLS and client verification"),
+  TESTSTACK_SERVICE_PORT: port.default(80).describe("port of each instance's Service"),
+  TESTSTACK_TEMPLATES_NAMESPACE: kubernetesName.default("teststack-templates").describe("namespace of the templates"),
+  TEMPLATE_SERVICE_NAME: kubernetesName.default("envoy-svc").describe("template Service"),
+  TEMPLATE_APP_NAME: kubernetesName.default("envoy").describe("main container of the template"),
+  TEMPLATE_STATEFULSET_NAME: kubernetesName.default("envoy-set").describe("template StatefulSet"),
+  TLS_CA_CERTIFICATE_GENERIC_SECRET_NAME: kubernetesName
+    .default("tls-ca-certificate")
+    .describe("Secret with the CA certificates that verify clients"),
+  TLS_CA_TLS_SECRET_NAME: kubernetesName
+    .default("tls-ca-cert-key-pair")
+    .describe("TLS Secret with the CA certificate and key that sign client certificates"),
+  TEST_EXECUTION_FQDN: z
+    .string()
+    .regex(/^[a-z0-9.-]+$/i, "must be a host name")
+    .describe("public name of the instances"),
+  IDLETEARDOWNTASK_ENABLE: flag.default(true).describe("idle teardown on or off"),
+  IDLETEARDOWNTASK_MAX_LIFETIME_SECONDS: seconds.default(86_400).describe("longest life of an instance"),
+  IDLETEARDOWNTASK_IDLE_TIMEOUT_SECONDS: seconds
+    .default(3_600)
+    .describe("idle after this long without a client interaction (at least twice the procedure's slowest poll)"),
+  IDLETEARDOWNTASK_REPEAT_EVERY_SECONDS: seconds.default(120).describe("how often the sweep runs"),
+
+  JWTAUTH_JWKS_URL: z
+    .url({ protocol: /^(https?|file)$/, error: "must be an http(s):// or file:// URL" })
+    .describe("public keys that check callers' tokens"),
+  JWTAUTH_ISSUER: z.string().min(1).describe("`iss` that tokens must have"),
+  JWTAUTH_AUDIENCE: z.string().min(1).describe("`aud` that tokens must have"),
+  HTTP_HOST: z.string().default("0.0.0.0").describe("address to listen on"),
+  HTTP_PORT: wholeNumber(0, 65_535).default(8080).describe("port to listen on; 0 takes a free one"),
+  LOG_LEVEL: z
+    .enum(["trace", "debug", "info", "warn", "error", "silent"])
+    .default("info")
+    .describe("least severe level that is logged"),
+  TEST_PROCEDURES_DIRECTORY: z.string().min(1).describe("folder of the test procedures, `<id>.yaml` each"),
+  TEST_EXECUTION_PORT: port.default(443).describe("port of the public address of the instances"),
+  EDGE_ADDRESS: z
+    .string()
+    .regex(/^[^:/\s]+:\d+$/, "must be host:port")
+    .optional()
+    .describe("where the orchestrator itself reaches the edge, when not by the public address"),
+  TESTSTACK_ACCESS: z
+    .enum(["service", "proxy"])
+    .default("service")
+    .describe("how runners are reached: `service` inside the cluster, `proxy` through the API server from outside"),
+  TESTSTACK_SPAWN_TIMEOUT_SECONDS: seconds.default(300).describe("longest time from a request to an initialised test"),
+  TESTSTACK_COLLECT_TIMEOUT_SECONDS: seconds
+    .default(300)
+    .describe("longest wait for a runner's result before what there is is kept"),
+  RUNNER_UNREACHABLE_TIMEOUT_SECONDS: seconds
+    .default(600)
+    .describe("a live runner that does not answer for this long is given up"),
+  ORPHAN_GRACE_SECONDS: seconds.default(120).describe("objects without a teststack are collected when older than this"),
+};
+
+const schema = z.object(variables);
+
+/** The configuration as it was read: by the names of the variables. */
+export type Config = Readonly<z.output<typeof schema>>;
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the configuration. An empty variable counts as not set.
+ *
+ * @throws {Error} one sentence per mistake, all of them at once, by the names of the variables
+ */
+export function parseConfig(environment: Environment): Config {
+  const set = Object.fromEntries(
+    Object.keys(variables).flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])),
+  );
+  const parsed = schema.safeParse(set);
+  if (parsed.success) return Object.freeze(parsed.data);
+  const mistakes = parsed.error.issues.map(({ path, message }) => {
+    const name = String(path[0]);
+    return `${name} ${set[name] === undefined ? "must be set" : message}`;
+  });
+  throw new Error(`The configuration cannot be used:\n  ${mistakes.join("\n  ")}`);
+}
+
+/** Every variable with its default (as text; undefined: must be set or may be left out) and meaning, for documentation. */
+export function describeConfig(): { name: string; default: string | undefined; meaning: string }[] {
+  return Object.entries(variables).map(([name, variable]) => {
+    const value = variable instanceof z.ZodDefault ? String(variable.def.defaultValue) : undefined;
+    return { name, default: value, meaning: variable.description ?? "" };
+  });
+}

@@ -1,0 +1,30 @@
+import type { Cluster } from "@cactus/core/kubernetes";
+import type { RunnerClient } from "@cactus/core/runner";
+import type { Database, Installation, Kysely } from "@cactus/db";
+import type { CallerResolver } from "./auth/caller.ts";
+import type { AuthorityStore } from "./authority-store.ts";
+import type { Config } from "./config.ts";
+import type { EdgeProbe } from "./edge-probe.ts";
+import type { Logger } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import type { ProcedureStore } from "./procedures.ts";
+import type { RunFollowers } from "./run-followers.ts";
+
+/** What routes, reconciler and tasks work with: built once, passed on, each taking what it names of it. */
+export interface Deps {
+  config: Config;
+  logger: Logger;
+  metrics: Metrics;
+  now: () => Date;
+  db: Kysely<Database>;
+  installation: Installation;
+  /** Undefined with `KUBERNETES_LOAD_CONFIG=false`. */
+  cluster: Cluster | undefined;
+  authority: AuthorityStore;
+  edgeProbe: EdgeProbe;
+  procedures: ProcedureStore;
+  resolveCaller: CallerResolver;
+  followers: RunFollowers;
+  /** The runner of a teststack, by the teststack's name. */
+  runnerOf: (teststackName: string) => RunnerClient;
+}

@@ -1,0 +1,83 @@
+import { request } from "node:https";
+import { rootCertificates } from "node:tls";
+import { type Authority, issueClientCertificate } from "@cactus/core/pki";
+import type { AuthorityStore } from "./authority-store.ts";
+import type { Config } from "./config.ts";
+
+/** What a request through the public edge came to. */
+export type ProbeResult = { reached: true } | { reached: false; why: string };
+
+/** Tries whether an instance answers through the public edge. Never throws: what is in the way is the result. */
+export type EdgeProbe = (teststackName: string) => Promise<ProbeResult>;
+
+const TIMEOUT_MS = 3_000;
+
+/** How the runner refuses a client that is not its test's: it was reached then. Others do not speak so. */
+const RUNNER_ANSWERS = /active test procedure|Forwarded certificate does not match|marked as finished/;
+
+interface ProbeIdentity {
+  authority: Authority;
+  cert: string;
+  key: string;
+  ca: string[];
+}
+
+/**
+ * Probes with a client certificate of its own, of our CA: the edge lets it in, and the runner then answers that it does not
+ * know this client. The path is the instance's own and the edge leads it to no other.
+ */
+export function createEdgeProbe(deps: {
+  authority: AuthorityStore;
+  config: Pick<Config, "TEST_EXECUTION_FQDN" | "TEST_EXECUTION_PORT" | "EDGE_ADDRESS">;
+  now: () => Date;
+}): EdgeProbe {
+  const { config } = deps;
+  let identity: ProbeIdentity | undefined;
+
+  async function getIdentity(): Promise<ProbeIdentity> {
+    const authority = await deps.authority.get();
+    if (identity?.authority === authority) return identity;
+    const issued = await issueClientCertificate(authority, { kind: "aggregator", pen: 0, now: deps.now() });
+    const key = issued.privateKeyPem ?? "";
+    identity = { authority, cert: issued.chainPem, key, ca: [authority.rootPem, ...rootCertificates] };
+    return identity;
+  }
+
+  return async (teststackName) => {
+    try {
+      const { cert, key, ca } = await getIdentity();
+      const { status, body } = await get(`/${teststackName}/dcap`, { config, cert, key, ca });
+      if (RUNNER_ANSWERS.test(body)) return { reached: true };
+      return { reached: false, why: `the edge answers ${status}` };
+    } catch (error) {
+      return { reached: false, why: error instanceof Error ? error.message : "no answer" };
+    }
+  };
+}
+
+interface ProbeOptions extends Pick<ProbeIdentity, "cert" | "key" | "ca"> {
+  config: Pick<Config, "TEST_EXECUTION_FQDN" | "TEST_EXECUTION_PORT" | "EDGE_ADDRESS">;
+}
+
+function get(path: string, { config, ...tls }: ProbeOptions): Promise<{ status: number; body: string }> {
+  const publicName = config.TEST_EXECUTION_FQDN;
+  const [host = "", port = ""] = (config.EDGE_ADDRESS ?? `${publicName}:${config.TEST_EXECUTION_PORT}`).split(":");
+  return new Promise((resolve, reject) => {
+    const outgoing = request({
+      host,
+      port,
+      path,
+      servername: publicName,
+      headers: { host: publicName },
+      agent: false,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      ...tls,
+    });
+    outgoing.on("error", reject);
+    outgoing.on("response", async (response) => {
+      const text = await response.setEncoding("utf8").toArray().catch(reject);
+      resolve({ status: response.statusCode ?? 0, body: (text ?? []).join("").slice(0, 4_096) });
+    });
+    outgoing.end();
+  });
+}

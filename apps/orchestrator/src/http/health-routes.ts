@@ -1,0 +1,50 @@
+import type { FastifyInstance } from "fastify";
+import { sql } from "kysely";
+import type { Deps } from "../deps.ts";
+
+const CHECK_TIMEOUT_MS = 2_000;
+
+type Check = () => Promise<unknown>;
+
+/** `/healthz`: the process answers. `/readyz`: database and cluster answer too. `/metrics`: Prometheus text. */
+export function addHealthRoutes(
+  server: FastifyInstance,
+  deps: Pick<Deps, "db" | "cluster" | "metrics" | "logger">,
+): void {
+  const { db, cluster, metrics, logger } = deps;
+  const checks: Record<string, Check> = {
+    database: () => sql`select 1`.execute(db),
+    ...(cluster && { cluster: () => cluster.version() }),
+  };
+
+  server.get("/healthz", async () => ({ status: "ok" }));
+
+  server.get("/readyz", async (_request, reply) => {
+    const results = await Promise.all(
+      Object.entries(checks).map(async ([name, check]) => {
+        const error = await fails(check);
+        if (error !== undefined) logger.warn({ err: error, check: name }, "not ready");
+        return [name, error === undefined ? "ok" : "does not answer"] as const;
+      }),
+    );
+    const ready = results.every(([, result]) => result === "ok");
+    return reply.code(ready ? 200 : 503).send({ status: ready ? "ok" : "not ready", ...Object.fromEntries(results) });
+  });
+
+  server.get("/metrics", async (_request, reply) => {
+    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+  });
+}
+
+async function fails(check: Check): Promise<unknown> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS);
+  try {
+    await Promise.race([check(), late.promise]);
+    return undefined;
+  } catch (error) {
+    return error;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,77 @@
+import { type ErrorReason, OrchestratorError } from "@cactus/core";
+import { TRPCError } from "@trpc/server";
+import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from "@trpc/server/adapters/fastify";
+import { getHTTPStatusCodeFromError } from "@trpc/server/http";
+import { type FastifyBaseLogger, type FastifyError, type FastifyInstance, fastify } from "fastify";
+import type { Deps } from "../deps.ts";
+import { appRouter } from "../router.ts";
+import { TRPC_CODES } from "../routes/trpc.ts";
+import { addArtifactRoute } from "./artifact-route.ts";
+import { addHealthRoutes } from "./health-routes.ts";
+
+/** Most that a request may carry, bytes: a certificate signing request and some words. */
+const BODY_LIMIT = 256 * 1024;
+
+export function buildServer(deps: Deps): FastifyInstance {
+  const server = fastify({
+    loggerInstance: deps.logger as FastifyBaseLogger,
+    bodyLimit: BODY_LIMIT,
+    disableRequestLogging: true,
+    requestIdHeader: false,
+    genReqId: () => crypto.randomUUID(),
+    forceCloseConnections: true,
+    // tRPC joins the names of batched procedures in the path.
+    routerOptions: { maxParamLength: 5_000 },
+  });
+  server.addHook("onRequest", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+  });
+  server.addHook("onResponse", async (request, reply) => {
+    deps.metrics.httpRequests.inc({ route: request.routeOptions.url ?? "none", status: reply.statusCode });
+  });
+  server.setErrorHandler(answerError);
+  server.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send({ reason: "not_found", message: "There is nothing here." }),
+  );
+
+  server.register(fastifyTRPCPlugin, {
+    prefix: "/trpc",
+    trpcOptions: {
+      router: appRouter,
+      createContext: ({ req }) => ({ ...deps, requestId: req.id, authorization: req.headers.authorization }),
+      onError: ({ error, path, ctx }) => logError(deps, error, { path, requestId: ctx?.requestId }),
+    },
+  } satisfies FastifyTRPCPluginOptions<typeof appRouter>);
+  addHealthRoutes(server, deps);
+  addArtifactRoute(server, deps);
+  return server;
+}
+
+/** Errors of plain HTTP routes, in the words and with the statuses that tRPC callers get. */
+function answerError(
+  error: FastifyError | Error,
+  request: { id: string; log: FastifyBaseLogger },
+  reply: { code(status: number): { send(body: object): void } },
+): void {
+  const reason: ErrorReason | undefined = error instanceof OrchestratorError ? error.reason : undefined;
+  if (reason !== undefined) {
+    const status = getHTTPStatusCodeFromError(new TRPCError({ code: TRPC_CODES[reason] }));
+    reply.code(status).send({ reason, message: error.message, requestId: request.id });
+    return;
+  }
+  const status = "statusCode" in error ? (error.statusCode ?? 500) : 500;
+  if (status >= 500) request.log.error({ err: error, requestId: request.id }, "a request failed");
+  const message =
+    status >= 500 ? `Something went wrong inside. The log has it under request id ${request.id}.` : error.message;
+  reply.code(status).send({ reason: status >= 500 ? "internal" : "invalid_input", message, requestId: request.id });
+}
+
+function logError(
+  deps: Pick<Deps, "logger">,
+  error: TRPCError,
+  where: { path: string | undefined; requestId: string | undefined },
+): void {
+  const isOurs = error.code === "INTERNAL_SERVER_ERROR" || error.code === "SERVICE_UNAVAILABLE";
+  if (isOurs) deps.logger.error({ err: error.cause ?? error, ...where }, "a call failed");
+  else deps.logger.debug({ code: error.code, message: error.message, ...where }, "a call was refused");
+}

@@ -1,0 +1,77 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+/** What is counted. No label grows with the number of runs or users. */
+export interface Metrics {
+  registry: Registry;
+  httpRequests: Counter<"route" | "status">;
+  kubernetesRequests: Counter<"method">;
+  /** Seconds from one phase of a teststack to the next. */
+  phaseSeconds: Histogram<"phase">;
+  stepFailures: Counter<"step">;
+  runsEnded: Counter<"outcome">;
+  /** Names where gauges read their values from when they are asked for. */
+  observe: (sources: Record<keyof typeof GAUGES, () => number>) => void;
+}
+
+/** Gauges that are read from elsewhere, with what they tell. */
+const GAUGES = {
+  watchedTeststacks: ["cactus_watched_teststacks", "Teststacks with objects in the cluster"],
+  watchAgeSeconds: [
+    "cactus_watch_age_seconds",
+    "Time since the Kubernetes API server was last heard of by the quietest watch",
+  ],
+  followers: ["cactus_followers", "Open event streams"],
+} as const;
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    registry,
+    httpRequests: new Counter({
+      name: "cactus_http_requests_total",
+      help: "HTTP requests answered",
+      labelNames: ["route", "status"],
+      registers,
+    }),
+    kubernetesRequests: new Counter({
+      name: "cactus_kubernetes_requests_total",
+      help: "Requests sent to the Kubernetes API server",
+      labelNames: ["method"],
+      registers,
+    }),
+    phaseSeconds: new Histogram({
+      name: "cactus_teststack_phase_seconds",
+      help: "Time that teststacks spent in a phase before they left it",
+      labelNames: ["phase"],
+      buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600],
+      registers,
+    }),
+    stepFailures: new Counter({
+      name: "cactus_step_failures_total",
+      help: "Attempts of a reconciler step that failed and will be repeated",
+      labelNames: ["step"],
+      registers,
+    }),
+    runsEnded: new Counter({
+      name: "cactus_runs_ended_total",
+      help: "Runs that ended, by outcome",
+      labelNames: ["outcome"],
+      registers,
+    }),
+    observe(sources) {
+      for (const [source, [name, help]] of Object.entries(GAUGES)) {
+        const read = sources[source as keyof typeof GAUGES];
+        new Gauge({
+          name,
+          help,
+          registers,
+          collect() {
+            this.set(read());
+          },
+        });
+      }
+    },
+  };
+}

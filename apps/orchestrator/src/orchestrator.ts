@@ -1,0 +1,147 @@
+import { type Cluster, connectCluster, watchObjects } from "@cactus/core/kubernetes";
+import {
+  createRunnerClient,
+  type RunnerAccess,
+  type RunnerClient,
+  viaService,
+  viaServiceProxy,
+} from "@cactus/core/runner";
+import { buildSelector } from "@cactus/core/teststack";
+import { connect, ensureInstallation, listen, migrateToLatest, RUN_EVENT_CHANNEL, TESTSTACK_CHANNEL } from "@cactus/db";
+import { createCallerResolver } from "./auth/caller.ts";
+import { createTokenVerifier } from "./auth/token-verifier.ts";
+import { openAuthorityStore } from "./authority-store.ts";
+import type { Config } from "./config.ts";
+import type { Deps } from "./deps.ts";
+import { createEdgeProbe } from "./edge-probe.ts";
+import { buildServer } from "./http/server.ts";
+import { createLogger } from "./log.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+import { openProcedures } from "./procedures.ts";
+import { Reconciler } from "./reconcile/reconciler.ts";
+import { RunFollowers } from "./run-followers.ts";
+import { createOrphanCollector } from "./tasks/collect-orphans.ts";
+import { startTasks } from "./tasks/scheduler.ts";
+import { sweepLiveRuns } from "./tasks/sweep-live-runs.ts";
+
+/** How often objects without a teststack are looked for. */
+const COLLECT_ORPHANS_SECONDS = 60;
+/** How often everything is listed anew, against watch events that were missed unnoticed. */
+const RESYNC_SECONDS = 600;
+
+export interface Orchestrator extends AsyncDisposable {
+  /** Where it listens. */
+  readonly url: string;
+}
+
+/**
+ * Starts one replica: migrates the database, then serves and reconciles until it is disposed, which lets go in the
+ * opposite order: no new request, no new step, leases given back.
+ *
+ * @throws {Error} when the database cannot be reached or migrated, or the port is taken
+ */
+export async function startOrchestrator(config: Config): Promise<Orchestrator> {
+  await using starting = new AsyncDisposableStack();
+  const deps = await createDeps(config, starting);
+  const reconciler = deps.cluster && startReconciling({ ...deps, cluster: deps.cluster }, starting);
+  starting.use(listenForNews(deps, reconciler));
+  const server = buildServer(deps);
+  starting.defer(() => server.close());
+  const url = await server.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
+  deps.logger.info({ url, installation: deps.installation.id }, "listening");
+  const stack = starting.move();
+  return { url, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+async function createDeps(config: Config, stack: AsyncDisposableStack): Promise<Deps> {
+  const logger = createLogger(config);
+  const metrics = createMetrics();
+  const now = (): Date => new Date();
+  const db = connect({
+    url: config.ORCHESTRATOR_DATABASE_URL,
+    onIdleError: (err) => logger.warn({ err }, "a connection to the database was lost"),
+  });
+  stack.defer(() => db.destroy());
+  await migrateToLatest(db);
+  const installation = await ensureInstallation(db);
+  const cluster = config.KUBERNETES_LOAD_CONFIG ? stack.use(openCluster(metrics)) : undefined;
+  const authority = openAuthorityStore({ cluster, config, now });
+  return {
+    config,
+    logger,
+    metrics,
+    now,
+    db,
+    installation,
+    cluster,
+    authority,
+    edgeProbe: createEdgeProbe({ authority, config, now }),
+    procedures: openProcedures(config.TEST_PROCEDURES_DIRECTORY, logger),
+    resolveCaller: createCallerResolver({ db, verifyToken: createTokenVerifier(config) }),
+    followers: new RunFollowers(),
+    runnerOf: openRunners(config, cluster, stack),
+  };
+}
+
+function openCluster(metrics: Metrics): Cluster {
+  return connectCluster({ onRequest: (method) => metrics.kubernetesRequests.inc({ method }) });
+}
+
+function openRunners(
+  config: Config,
+  cluster: Cluster | undefined,
+  stack: AsyncDisposableStack,
+): (teststackName: string) => RunnerClient {
+  const access: RunnerAccess =
+    config.TESTSTACK_ACCESS === "proxy" && cluster !== undefined ? viaServiceProxy(cluster) : stack.use(viaService());
+  const namespace = config.TEST_EXECUTION_NAMESPACE;
+  const port = config.TESTSTACK_SERVICE_PORT;
+  return (serviceName) => createRunnerClient(access({ namespace, serviceName, port }));
+}
+
+function startReconciling(deps: Deps & { cluster: Cluster }, stack: AsyncDisposableStack): Reconciler {
+  const { config, logger, metrics, installation, cluster } = deps;
+  let reconciler: Reconciler | undefined;
+  const watch = stack.use(
+    watchObjects(cluster, {
+      namespace: config.TEST_EXECUTION_NAMESPACE,
+      labelSelector: buildSelector(installation.id),
+      onChange: (teststackId) => reconciler?.wake(teststackId),
+      onError: (err) => logger.warn({ err }, "watching the cluster was interrupted"),
+    }),
+  );
+  metrics.observe({
+    watchedTeststacks: () => watch.teststackIds().length,
+    watchAgeSeconds: () => (Date.now() - (watch.lastHeardAt?.getTime() ?? 0)) / 1000,
+    followers: () => deps.followers.count,
+  });
+  reconciler = stack.use(new Reconciler({ ...deps, watch }));
+  const collectOrphans = createOrphanCollector({ ...deps, watch });
+  stack.use(
+    startTasks(deps, [
+      {
+        name: "idle-teardown",
+        repeatEverySeconds: config.IDLETEARDOWNTASK_REPEAT_EVERY_SECONDS,
+        run: () => sweepLiveRuns(deps),
+      },
+      { name: "collect-orphans", repeatEverySeconds: COLLECT_ORPHANS_SECONDS, run: collectOrphans },
+      { name: "resync", repeatEverySeconds: RESYNC_SECONDS, run: () => watch.resync() },
+    ]),
+  );
+  return reconciler;
+}
+
+/** What other replicas, and our own requests, have written: told by the database. */
+function listenForNews(deps: Deps, reconciler: Reconciler | undefined): AsyncDisposable {
+  const { config, followers, logger } = deps;
+  return listen({
+    url: config.ORCHESTRATOR_DATABASE_URL,
+    channels: [RUN_EVENT_CHANNEL, TESTSTACK_CHANNEL],
+    onNotification: (channel, id) => (channel === RUN_EVENT_CHANNEL ? followers.tell(id) : reconciler?.wake(id)),
+    onConnected: () => {
+      followers.tellAll();
+      void reconciler?.wakeDue();
+    },
+    onError: (err) => logger.warn({ err }, "the database's notifications are interrupted"),
+  });
+}

@@ -1,0 +1,123 @@
+import { Readable } from "node:stream";
+import { type RunnerClient, type RunnerStatus, runnerStatusSchema } from "@cactus/core/runner";
+import { listEvents, type Run } from "@cactus/db";
+import type { V1Pod } from "@kubernetes/client-node";
+import { ZipFile } from "yazl";
+import type { ReconcilerDeps, StepContext } from "./step-context.ts";
+
+/** Bounds of what is gathered, so that a broken teststack cannot hold up its own removal. */
+const LOG_BYTES = 1024 * 1024;
+const LOG_LINES = 20_000;
+const MOST_REQUESTS = 1_000;
+const REQUESTS_TIME_MS = 20_000;
+
+/** A file of the archive; undefined where it cannot be had. */
+type Gathered = [path: string, content: string] | undefined;
+
+export interface EvidenceInput {
+  run: Run;
+  /** Why the archive is not whole, for whoever opens it. */
+  why: string;
+  runnerAnswers: boolean;
+}
+
+/**
+ * Makes a zip of what can still be told of a run whose own archive cannot be had: the run's events, the last status, the
+ * requests that the runner still serves, each container's log, the Pod and its events. What cannot be had is left out.
+ */
+export async function collectEvidence(context: StepContext, input: EvidenceInput): Promise<Readable> {
+  const { deps, teststack, runner } = context;
+  const pods = deps.watch.pods(teststack.id);
+  const gathered = await Promise.all([
+    describeRun(deps, input),
+    describePods(deps, pods),
+    readLogs(deps, pods),
+    input.runnerAnswers ? readRequests(runner, input.run) : [],
+  ]);
+  const zip = new ZipFile();
+  for (const file of gathered.flat()) {
+    if (file !== undefined) zip.addBuffer(Buffer.from(file[1]), file[0], { mtime: deps.now() });
+  }
+  zip.end();
+  return Readable.from(zip.outputStream);
+}
+
+async function describeRun({ db }: ReconcilerDeps, { run, why }: EvidenceInput): Promise<Gathered[]> {
+  const events = await listEvents(db, { runId: run.id, after: 0, limit: 10_000 });
+  const readme = [
+    "This archive is partial: the runner's own could not be fetched.",
+    why,
+    "",
+    `Run ${run.id}, test procedure ${run.procedure_id}.`,
+    "It holds what could still be told: events.json (the run's story), status.json (the runner's last status),",
+    "requests/ (recorded exchanges), logs/ (the end of each container's log), cluster/ (the Pod and its events).",
+    "",
+  ].join("\n");
+  return [
+    ["README.txt", readme],
+    ["events.json", toJson(events)],
+    run.last_status === null ? undefined : ["status.json", toJson(run.last_status)],
+    ["procedure.yaml", run.procedure_yaml],
+  ];
+}
+
+async function describePods(deps: ReconcilerDeps, pods: V1Pod[]): Promise<Gathered[]> {
+  const namespace = deps.config.TEST_EXECUTION_NAMESPACE;
+  const files = pods.map(async (pod): Promise<Gathered[]> => {
+    const name = pod.metadata?.name ?? "";
+    const fieldSelector = `involvedObject.uid=${pod.metadata?.uid}`;
+    const events = await ifPossible(deps, () => deps.cluster.core.listNamespacedEvent({ namespace, fieldSelector }));
+    return [
+      [`cluster/${name}.json`, toJson({ metadata: pod.metadata, status: pod.status })],
+      events && [`cluster/${name}.events.json`, toJson(events.items)],
+    ];
+  });
+  return (await Promise.all(files)).flat();
+}
+
+async function readLogs(deps: ReconcilerDeps, pods: V1Pod[]): Promise<Gathered[]> {
+  const namespace = deps.config.TEST_EXECUTION_NAMESPACE;
+  const reads = pods.flatMap((pod) => {
+    const name = pod.metadata?.name ?? "";
+    const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+    return statuses.flatMap(({ name: container, restartCount }) =>
+      (restartCount > 0 ? [false, true] : [false]).map(async (previous): Promise<Gathered> => {
+        const query = { namespace, name, container, previous, tailLines: LOG_LINES };
+        const text = await ifPossible(deps, () => deps.cluster.core.readNamespacedPodLog(query));
+        return text === undefined
+          ? undefined
+          : [`logs/${name}.${container}${previous ? ".previous" : ""}.log`, text.slice(-LOG_BYTES)];
+      }),
+    );
+  });
+  return Promise.all(reads);
+}
+
+/** Files of earlier tests are still listed by the runner: the ids come from this test's own history. */
+async function readRequests(runner: RunnerClient, run: Run): Promise<Gathered[]> {
+  if (run.last_status === null) return [];
+  const { requestHistory }: RunnerStatus = runnerStatusSchema.parse(run.last_status);
+  const files: Gathered[] = [];
+  const until = Date.now() + REQUESTS_TIME_MS;
+  for (const { requestId, stepName } of requestHistory.slice(-MOST_REQUESTS)) {
+    if (Date.now() > until) break;
+    const pair = await runner.requestPair(requestId).catch(() => undefined);
+    if (pair === undefined) continue;
+    const name = `requests/${String(requestId).padStart(3, "0")}-${stepName.replace(/[^A-Za-z0-9-]/g, "_")}`;
+    files.push([`${name}.request`, pair.request], [`${name}.response`, pair.response]);
+  }
+  return files;
+}
+
+async function ifPossible<TResult>(deps: ReconcilerDeps, read: () => Promise<TResult>): Promise<TResult | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    deps.logger.debug({ err: error }, "a piece of evidence could not be had");
+    return undefined;
+  }
+}
+
+function toJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

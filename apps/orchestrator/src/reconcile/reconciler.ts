@@ -1,0 +1,172 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { OrchestratorError } from "@cactus/core";
+import { nextStep, type Situation } from "@cactus/core/lifecycle";
+import {
+  findArtifact,
+  findRunOfTeststack,
+  findTeststack,
+  LeaseLostError,
+  leaseTeststack,
+  listDueTeststacks,
+  listTeststacks,
+  releaseTeststack,
+  renewLease,
+} from "@cactus/db";
+import { type Action, act } from "./act.ts";
+import { toSituation } from "./observe.ts";
+import { createCommit, NotYet, type ReconcilerDeps, type StepContext } from "./step-context.ts";
+import { WorkQueue } from "./work-queue.ts";
+
+/** Teststacks that one replica works on at once. */
+const CONCURRENCY = 64;
+/** A replica that dies holds up its teststacks for no longer than this. */
+const LEASE_SECONDS = 15;
+const RENEW_MS = 5_000;
+/** How often the database is asked for teststacks that are due: notifications come first, this comes for certain. */
+const POLL_MS = 1_000;
+const POLL_LIMIT = 500;
+/** From this attempt on, the user is told what is waited for. */
+const TELL_AFTER_ATTEMPTS = 4;
+/** Work under way may take this long when the replica is stopped. */
+const DRAIN_MS = 25_000;
+
+/**
+ * Moves every teststack, one small step after another, from what the cluster has to what the database wants. The only
+ * place that changes a teststack. What it does for one it does under a lease, so that replicas do not meet.
+ */
+export class Reconciler implements AsyncDisposable {
+  readonly #deps: ReconcilerDeps;
+  readonly #owner = randomUUID();
+  readonly #queue: WorkQueue;
+  readonly #poll: NodeJS.Timeout;
+  /** What was last said about a Pod that is waited for. */
+  readonly #said = new Map<string, string>();
+  #stopping = false;
+  #sawCluster = false;
+
+  constructor(deps: ReconcilerDeps) {
+    this.#deps = deps;
+    this.#queue = new WorkQueue((id) => this.#reconcile(id), CONCURRENCY);
+    this.#poll = setInterval(() => void this.wakeDue(), POLL_MS);
+  }
+
+  /** Has a look at the teststack soon. */
+  wake(teststackId: string): void {
+    this.#queue.add(teststackId);
+  }
+
+  /** Has a look at all teststacks that are due; once the cluster has been seen for the first time, at all there are. */
+  async wakeDue(): Promise<void> {
+    const { db, logger, watch } = this.#deps;
+    try {
+      const seeAll = watch.synced && !this.#sawCluster;
+      const ids = seeAll ? (await listTeststacks(db)).map(({ id }) => id) : await listDueTeststacks(db, POLL_LIMIT);
+      if (seeAll) this.#sawCluster = true;
+      for (const id of ids) this.wake(id);
+    } catch (error) {
+      logger.warn({ err: error }, "could not ask the database for due teststacks");
+    }
+  }
+
+  /** Finishes the steps under way, gives the leases back and stops. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#poll);
+    await Promise.race([this.#queue[Symbol.asyncDispose](), sleep(DRAIN_MS, undefined, { ref: false })]);
+  }
+
+  async #reconcile(teststackId: string): Promise<void> {
+    const { db, logger } = this.#deps;
+    const lease = { teststackId, owner: this.#owner };
+    try {
+      const leased = await leaseTeststack(db, { ...lease, leaseSeconds: LEASE_SECONDS });
+      if (leased === undefined) return;
+      const renewal = setInterval(() => {
+        renewLease(db, { ...lease, leaseSeconds: LEASE_SECONDS }).catch((error) =>
+          logger.warn({ err: error }, "renewal"),
+        );
+      }, RENEW_MS);
+      const pauseMs = await this.#advance(teststackId).finally(() => clearInterval(renewal));
+      const nextAttemptAt = pauseMs === undefined ? null : new Date(Date.now() + pauseMs);
+      await releaseTeststack(db, { ...lease, nextAttemptAt });
+      if (pauseMs !== undefined) this.#queue.addAfter(teststackId, pauseMs);
+    } catch (error) {
+      if (error instanceof LeaseLostError) logger.info({ teststack: teststackId }, "another replica has taken over");
+      else logger.error({ err: error, teststack: teststackId }, "could not work on a teststack");
+    }
+  }
+
+  /** Takes steps until there is none to take. Returns after how long to look again, if not only when woken. */
+  async #advance(teststackId: string): Promise<number | undefined> {
+    while (!this.#stopping) {
+      const { context, situation } = await this.#look(teststackId);
+      const step = nextStep(situation);
+      if (step.do === "wait") {
+        await this.#tellWaiting(context, situation);
+        return step.until && Math.max(0, step.until.getTime() - situation.now.getTime());
+      }
+      const pauseMs = await this.#try(step, context);
+      if (pauseMs !== undefined) return pauseMs;
+    }
+    return 0;
+  }
+
+  async #look(teststackId: string): Promise<{ context: StepContext; situation: Situation }> {
+    const deps = this.#deps;
+    const teststack = await findTeststack(deps.db, teststackId);
+    if (teststack === undefined) throw new LeaseLostError(`teststack ${teststackId} has vanished`);
+    const run = await findRunOfTeststack(deps.db, teststackId);
+    const collecting = teststack.phase === "collecting" && run !== undefined;
+    const hasArtifact = collecting && (await findArtifact(deps.db, run.id)) !== undefined;
+    const limits = {
+      spawnTimeoutSeconds: deps.config.TESTSTACK_SPAWN_TIMEOUT_SECONDS,
+      collectTimeoutSeconds: deps.config.TESTSTACK_COLLECT_TIMEOUT_SECONDS,
+    };
+    const situation = toSituation({ teststack, run, hasArtifact, watch: deps.watch, now: deps.now(), limits });
+    const runner = deps.runnerOf(teststack.name);
+    const commit = createCommit(deps, this.#owner, { teststack, run });
+    return { situation, context: { deps, teststack, run, runner, commit } };
+  }
+
+  /** Does a step. Returns the pause after which to try again when it could not be done. */
+  async #try(step: Action, context: StepContext): Promise<number | undefined> {
+    const { teststack, deps } = context;
+    try {
+      await act(step, context);
+      deps.logger.info({ teststack: teststack.id, run: context.run?.id, step: step.do }, "step done");
+      return undefined;
+    } catch (error) {
+      if (error instanceof LeaseLostError) throw error;
+      const attempts = teststack.attempts + 1;
+      deps.metrics.stepFailures.inc({ step: step.do });
+      deps.logger.warn({ err: error, teststack: teststack.id, step: step.do, attempts }, "step to be tried again");
+      const message = error instanceof NotYet || error instanceof OrchestratorError ? error.message : UNKNOWN_TROUBLE;
+      const tell = attempts === (error instanceof NotYet ? TELL_AFTER_ATTEMPTS : 1);
+      await context.commit({
+        teststack: { attempts },
+        events: tell ? [{ kind: "waiting", message, detail: { step: step.do } }] : [],
+      });
+      return error instanceof NotYet ? pauseFor(attempts, 50, 1_000) : pauseFor(attempts, 500, 10_000);
+    }
+  }
+
+  /** Lets the followers know what a starting Pod waits for, whenever that changes. */
+  async #tellWaiting({ commit, teststack }: StepContext, { pod }: Situation): Promise<void> {
+    if (teststack.phase !== "created" || pod.state !== "starting" || pod.waitingFor === undefined) {
+      this.#said.delete(teststack.id);
+      return;
+    }
+    if (this.#said.get(teststack.id) === pod.waitingFor) return;
+    this.#said.set(teststack.id, pod.waitingFor);
+    await commit({ events: [{ kind: "waiting", message: `Waiting for the Pod: ${pod.waitingFor}.`, detail: {} }] });
+  }
+}
+
+const UNKNOWN_TROUBLE = "Something does not work inside; trying again.";
+
+/** Doubles with each attempt; a random part keeps many from coming back together. */
+function pauseFor(attempts: number, firstMs: number, longestMs: number): number {
+  const pause = Math.min(firstMs * 2 ** (attempts - 1), longestMs);
+  return pause * (0.75 + Math.random() / 2);
+}

@@ -1,0 +1,25 @@
+import { isNotFound, toClusterError } from "@cactus/core/kubernetes";
+import { deleteArtifact } from "@cactus/db";
+import { NotYet, type StepContext } from "../step-context.ts";
+
+/**
+ * Writes down that nothing is left. The watch may be a moment behind: the owner itself is asked for, since nothing can
+ * exist without it that is not being collected.
+ */
+export async function confirmGone({ deps, teststack, run, commit }: StepContext): Promise<void> {
+  const namespace = deps.config.TEST_EXECUTION_NAMESPACE;
+  try {
+    await deps.cluster.apps.readNamespacedStatefulSet({ namespace, name: teststack.name });
+    throw new NotYet("The teststack is still there.");
+  } catch (error) {
+    if (error instanceof NotYet) throw error;
+    if (!isNotFound(error)) throw toClusterError(error, "look for what is left of the teststack");
+  }
+  const now = deps.now();
+  if (run?.deleted_at != null) await deleteArtifact(deps.db, run.id);
+  await commit({
+    teststack: { phase: "gone", gone_at: now },
+    run: { ended_at: now },
+    events: [{ kind: "gone", message: "The teststack is removed.", detail: {} }],
+  });
+}

@@ -1,0 +1,13 @@
+import { buildTestUrl } from "../../routes/run-view.ts";
+import { NotYet, type StepContext } from "../step-context.ts";
+
+/** Nobody is told the address before it works. */
+export async function proveRoute({ deps, teststack, commit }: StepContext): Promise<void> {
+  const result = await deps.edgeProbe(teststack.name);
+  if (!result.reached) throw new NotYet(`The public address does not lead to the teststack yet: ${result.why}.`);
+  const testUrl = buildTestUrl(teststack.name, deps.config);
+  await commit({
+    teststack: { phase: "routed" },
+    events: [{ kind: "routed", message: "Reached through the public address.", detail: { testUrl } }],
+  });
+}

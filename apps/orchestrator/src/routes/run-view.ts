@@ -1,0 +1,94 @@
+import type { RunEvent, RunRecord } from "@cactus/db";
+import { z } from "zod";
+import type { Config } from "../config.ts";
+
+export const runStatus = z.enum([
+  "provisioning",
+  "initialised",
+  "started",
+  "finalising",
+  "finalised",
+  "failed",
+  "skipped",
+]);
+
+const time = z.iso.datetime();
+
+export const runOutput = z.object({
+  runId: z.uuid(),
+  procedureId: z.string(),
+  status: runStatus,
+  finalisedBy: z.enum(["client", "timeout", "lifetime", "admin"]).nullable(),
+  /** Where the device under test begins (DeviceCapability). It answers from status `initialised` on. */
+  testUrl: z.url().nullable(),
+  /** Null: not known (yet). */
+  allCriteriaMet: z.boolean().nullable(),
+  /** Why it failed, or what its result lacks. */
+  failure: z.object({ reason: z.string(), message: z.string() }).nullable(),
+  hasArtifact: z.boolean(),
+  /** `partial`: the runner's archive could not be had; what there was (logs, events, last status) is kept instead. */
+  artifact: z
+    .object({
+      kind: z.enum(["complete", "partial"]),
+      fileName: z.string(),
+      /** Bytes. */
+      size: z.number(),
+      /** Hex. */
+      sha256: z.string(),
+    })
+    .nullable(),
+  createdAt: time,
+  startedAt: time.nullable(),
+  finalisedAt: time.nullable(),
+});
+
+export type RunView = z.output<typeof runOutput>;
+
+export function toRunView(run: RunRecord, config: PublicAddress): RunView {
+  return {
+    runId: run.id,
+    procedureId: run.procedure_id,
+    status: run.status,
+    finalisedBy: run.finalised_by,
+    testUrl: run.teststack_name === null ? null : buildTestUrl(run.teststack_name, config),
+    allCriteriaMet: run.all_criteria_met,
+    failure: run.failure_reason === null ? null : { reason: run.failure_reason, message: run.failure_message ?? "" },
+    hasArtifact: run.artifact_kind !== null,
+    artifact: toArtifactView(run),
+    createdAt: run.created_at.toISOString(),
+    startedAt: run.started_at?.toISOString() ?? null,
+    finalisedAt: run.finalised_at?.toISOString() ?? null,
+  };
+}
+
+function toArtifactView(run: RunRecord): RunView["artifact"] {
+  if (run.artifact_kind === null) return null;
+  return {
+    kind: run.artifact_kind,
+    fileName: run.artifact_file_name ?? "",
+    size: Number(run.artifact_size),
+    sha256: run.artifact_sha256 ?? "",
+  };
+}
+
+export type PublicAddress = Pick<Config, "TEST_EXECUTION_FQDN" | "TEST_EXECUTION_PORT">;
+
+/** The public address of a teststack's DeviceCapability. */
+export function buildTestUrl(teststackName: string, config: PublicAddress): string {
+  const port = config.TEST_EXECUTION_PORT === 443 ? "" : `:${config.TEST_EXECUTION_PORT}`;
+  return `https://${config.TEST_EXECUTION_FQDN}${port}/${teststackName}/dcap`;
+}
+
+/** One line of a run's story. `id` counts 1, 2, 3, … and is what a client that comes back names as its last. */
+export interface RunEventView {
+  id: string;
+  at: string;
+  kind: string;
+  message: string;
+  detail: Record<string, unknown>;
+}
+
+export function toRunEventView(event: RunEvent): RunEventView {
+  const { number, at, kind, message, detail } = event;
+  return { id: String(number), at: at.toISOString(), kind, message, detail };
+}

@@ -1,0 +1,171 @@
+import { OrchestratorError } from "@cactus/core";
+import { newTeststackName } from "@cactus/core/teststack";
+import { createRun, findCertificate, findRun, listRuns, type RunRecord, writeIntention } from "@cactus/db";
+import { type TRPCRouterRecord, tracked } from "@trpc/server";
+import { z } from "zod";
+import { buildArtifactLink } from "../http/artifact-link.ts";
+import { fetchRunnerStatus } from "../runner-status.ts";
+import { waitForStart } from "../start-outcome.ts";
+import { type RunEventView, runOutput, runStatus, toRunEventView, toRunView } from "./run-view.ts";
+import { runnerStatusOutput, toRunnerStatusView } from "./runner-status-view.ts";
+import { type UserContext, userProcedure } from "./trpc.ts";
+
+const runInput = z.object({ runId: z.uuid() });
+
+const createInput = z.object({
+  procedureId: z.string().min(1).max(64),
+  certificateId: z.uuid(),
+  /** The same key again gives the same run and creates nothing. */
+  idempotencyKey: z.string().min(1).max(128).optional(),
+});
+
+const listInput = z.object({
+  status: runStatus.optional(),
+  limit: z.number().int().min(1).max(200).default(50),
+  /** `nextCursor` of the page before. */
+  cursor: z
+    .string()
+    .regex(/^\d{1,18}$/)
+    .nullish(),
+});
+
+const followInput = runInput.extend({
+  /** Id of the last event that is known; the next one is sent first. */
+  lastEventId: z
+    .string()
+    .regex(/^\d{1,9}$/)
+    .nullish(),
+});
+
+export const runsRoutes = {
+  create: userProcedure
+    .input(createInput)
+    .output(runOutput)
+    .mutation(async ({ ctx, input }) => {
+      if (ctx.cluster === undefined) throw new OrchestratorError("unavailable", "No cluster is configured.");
+      const procedure = await ctx.procedures.find(input.procedureId);
+      if (procedure === undefined) {
+        throw new OrchestratorError(
+          "not_found",
+          `There is no test procedure ${input.procedureId}: see procedures.list.`,
+        );
+      }
+      const { certificateId } = input;
+      const certificate = await findCertificate(ctx.db, { certificateId, ownerId: ctx.caller.userId });
+      if (certificate === undefined) throw notFound("certificate", certificateId);
+      if (certificate.not_after <= ctx.now()) {
+        throw new OrchestratorError("conflict", "The certificate has expired: issue a new one (certificates.issue).");
+      }
+      const run = await createRun(ctx.db, {
+        userId: ctx.caller.userId,
+        certificateId,
+        procedureId: procedure.id,
+        procedureYaml: procedure.yaml,
+        csipAusVersion: procedure.targetVersions[0] ?? "",
+        immediateStart: procedure.immediateStart,
+        teststackName: newTeststackName(),
+        idempotencyKey: input.idempotencyKey,
+      });
+      return toRunView(run, ctx.config);
+    }),
+
+  get: userProcedure
+    .input(runInput)
+    .output(runOutput)
+    .query(async ({ ctx, input }) => toRunView(await getRun(ctx, input), ctx.config)),
+
+  list: userProcedure
+    .input(listInput)
+    .output(z.object({ runs: z.array(runOutput), nextCursor: z.string().nullable() }))
+    .query(async ({ ctx, input }) => {
+      const runs = await listRuns(ctx.db, {
+        ownerId: ctx.caller.userId,
+        limit: input.limit,
+        ...(input.status && { status: input.status }),
+        ...(input.cursor && { before: input.cursor }),
+      });
+      const nextCursor = runs.length === input.limit ? (runs.at(-1)?.number ?? null) : null;
+      return { runs: runs.map((run) => toRunView(run, ctx.config)), nextCursor };
+    }),
+
+  follow: userProcedure.input(followInput).subscription(async function* ({ ctx, input, signal = NEVER }) {
+    const { id: runId } = await getRun(ctx, input);
+    const after = Number(input.lastEventId ?? 0);
+    for await (const event of ctx.followers.follow(ctx.db, { runId, after, signal })) {
+      const view: RunEventView = toRunEventView(event);
+      yield tracked(view.id, view);
+    }
+  }),
+
+  start: userProcedure
+    .input(runInput)
+    .output(runOutput)
+    .mutation(async ({ ctx, input, signal = NEVER }) => {
+      const run = await getRun(ctx, input);
+      if (run.status !== "started") {
+        if (run.status !== "initialised") throw notInState(run, "started");
+        await intend(ctx, run, "start");
+        await waitForStart(ctx, { runId: run.id, after: run.event_count, signal });
+      }
+      return toRunView(await getRun(ctx, input), ctx.config);
+    }),
+
+  finalise: userProcedure
+    .input(runInput)
+    .output(runOutput)
+    .mutation(async ({ ctx, input }) => {
+      await intend(ctx, await getRun(ctx, input), "finalise");
+      return toRunView(await getRun(ctx, input), ctx.config);
+    }),
+
+  delete: userProcedure
+    .input(runInput)
+    .output(runOutput)
+    .mutation(async ({ ctx, input }) => {
+      const including = { ...input, withDeleted: true };
+      await intend(ctx, await getRun(ctx, including), "delete");
+      return toRunView(await getRun(ctx, including), ctx.config);
+    }),
+
+  status: userProcedure
+    .input(runInput)
+    .output(runnerStatusOutput)
+    .query(async ({ ctx, input }) => {
+      const run = await getRun(ctx, input);
+      const { status, live, at } = await fetchRunnerStatus(ctx, run);
+      return toRunnerStatusView(status, { runId: run.id, live, at });
+    }),
+
+  artifactLink: userProcedure
+    .input(runInput)
+    .output(z.object({ path: z.string(), expiresAt: z.iso.datetime() }))
+    .query(async ({ ctx, input }) => {
+      const run = await getRun(ctx, input);
+      if (run.artifact_kind === null) throw new OrchestratorError("not_found", "The run has no artifact (yet).");
+      return buildArtifactLink({ runId: run.id, key: ctx.installation.link_key, now: ctx.now() });
+    }),
+} satisfies TRPCRouterRecord;
+
+/** For calls that come without a signal. */
+const NEVER = new AbortController().signal;
+
+/** The caller's run; anybody's for an administrator. What does not exist and what is another's look the same. */
+async function getRun(ctx: UserContext, input: { runId: string; withDeleted?: boolean }): Promise<RunRecord> {
+  const ownerId = ctx.caller.permissions.has("admin:all") ? undefined : ctx.caller.userId;
+  const run = await findRun(ctx.db, { ...input, ownerId });
+  if (run === undefined) throw notFound("run", input.runId);
+  return run;
+}
+
+async function intend(ctx: UserContext, run: RunRecord, intention: "start" | "finalise" | "delete"): Promise<void> {
+  const by = run.user_id === ctx.caller.userId ? "client" : "admin";
+  await writeIntention(ctx.db, { runId: run.id, intention, by, actorId: ctx.caller.userId });
+}
+
+function notFound(what: string, id: string): OrchestratorError {
+  return new OrchestratorError("not_found", `There is no ${what} ${id}.`);
+}
+
+function notInState(run: RunRecord, wanted: string): OrchestratorError {
+  return new OrchestratorError("conflict", `The run is ${run.status}: only an initialised one can be ${wanted}.`);
+}

@@ -1,0 +1,51 @@
+import { randomUUID } from "node:crypto";
+import { finishTask, leaseTask } from "@cactus/db";
+import { schedule } from "node-cron";
+import type { Deps } from "../deps.ts";
+
+/** Something to do again and again, by one replica at a time. */
+export interface Task {
+  name: string;
+  repeatEverySeconds: number;
+  run: () => Promise<void>;
+}
+
+/** A replica that dies while it does a task holds it up for no longer than this. */
+const LEASE_SECONDS = 60;
+
+/**
+ * Ticks each second; the `task` table says what is due, so that intervals of any length work, a restart neither skips nor
+ * repeats, and replicas do not do a task twice. A task that fails is logged and comes again at its next time.
+ */
+export function startTasks(deps: Pick<Deps, "db" | "logger">, tasks: Task[]): AsyncDisposable {
+  const owner = randomUUID();
+  const running = new Map<string, Promise<void>>();
+
+  async function runIfDue(task: Task): Promise<void> {
+    const lease = { name: task.name, owner };
+    try {
+      if (!(await leaseTask(deps.db, { ...lease, leaseSeconds: LEASE_SECONDS }))) return;
+      await task.run().catch((error: unknown) => deps.logger.error({ err: error, task: task.name }, "a task failed"));
+      await finishTask(deps.db, { ...lease, repeatEverySeconds: task.repeatEverySeconds });
+    } catch (error) {
+      deps.logger.warn({ err: error, task: task.name }, "could not ask whether a task is due");
+    }
+  }
+
+  const ticking = schedule("* * * * * *", () => {
+    for (const task of tasks) {
+      if (running.has(task.name)) continue;
+      running.set(
+        task.name,
+        runIfDue(task).finally(() => running.delete(task.name)),
+      );
+    }
+  });
+
+  return {
+    async [Symbol.asyncDispose]() {
+      await ticking.destroy();
+      await Promise.all(running.values());
+    },
+  };
+}
