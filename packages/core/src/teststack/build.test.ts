@@ -145,6 +145,7 @@ test("a Service leads to the instance alone and is owned by its StatefulSet", ()
 const baseIngress: V1Ingress = {
   metadata: {
     name: "test-execution-ingress",
+    namespace: "test-execution",
     annotations: { "nginx.ingress.kubernetes.io/auth-tls-verify-client": "on" },
   },
   spec: { ingressClassName: "nginx", tls: [{ hosts: ["cactus.test"], secretName: "server-pair" }], rules: [] },
