@@ -7,7 +7,7 @@ const [folder = "", script = ""] = process.argv.slice(2);
 const registry = new ProcessRegistry(join(folder, "processes"));
 const { pid } = registry.launch(
   { argv: ["/bin/sh", "-c", script], cwd: folder, env: { PATH: "/usr/bin:/bin" }, output: openSync(join(folder, "log"), "a") },
-  { podUid: "u", container: "c", containerID: "i", role: "container" },
+  { podUid: "u", container: "c", containerID: "i", role: "container", startedAt: "t", restartCount: 0 },
 );
 process.send?.(pid);
 setInterval(() => undefined, 1000);

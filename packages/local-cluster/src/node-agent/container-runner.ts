@@ -7,7 +7,7 @@ import { type Container, type ContainerStatus, isSidecar, type Terminated } from
 import { findEnd } from "./pod-plan.ts";
 import type { OwnedProcess, ProcessOwner } from "./process-registry.ts";
 import { type BackoffTimes, RestartBackoff } from "./restart-backoff.ts";
-import { describeStartFailure } from "./start-failure.ts";
+import { describeCrashLoop, describeStartFailure, type Waiting } from "./waiting.ts";
 import { toWireTime } from "./wire-time.ts";
 
 const RETRY_SOON_MS = 1000;
@@ -30,7 +30,7 @@ export interface ContainerRunnerOptions {
 interface Wait {
   until: number;
   timer: NodeJS.Timeout;
-  told: { reason: string; message: string } | undefined;
+  told: Waiting | undefined;
 }
 
 /** One container of a Pod: starts its instances, and keeps its status as Kubernetes tells it. */
@@ -71,11 +71,13 @@ export class ContainerRunner {
       const image = getImage(context, container);
       this.#begin(image, await getEnvironment(context, container));
     } catch (error) {
-      const { waiting, backingOff, events } = describeStartFailure(error, container);
-      for (const { type, reason, message } of events) this.record(type, reason, message);
-      this.#set({ state: { waiting }, started: false, ready: false });
-      const { initialMs } = this.#options.backoff;
-      this.#waitFor(backingOff === undefined ? RETRY_SOON_MS : Math.max(initialMs, this.#backoff.next(0)), backingOff);
+      const { first, again } = describeStartFailure(error, container);
+      const before = this.#status.state?.waiting?.reason;
+      const told = again !== undefined && (before === first.reason || before === again.reason) ? again : first;
+      this.#tell(told);
+      this.#set({ started: false, ready: false });
+      const waitMs = Math.max(this.#options.backoff.initialMs, this.#backoff.next(0));
+      this.#putOff(again === undefined ? RETRY_SOON_MS : waitMs, undefined);
     }
   }
 
@@ -200,12 +202,11 @@ export class ContainerRunner {
     this.#set({ state: { terminated }, started: false, ready: this.#isOneShot && end.exitCode === 0 });
     const { name, namespace, uid } = context.pod().metadata;
     const waitMs = this.#backoff.next(ranMs);
-    const message = `back-off ${waitMs / 1000}s restarting failed container=${container.name} pod=${name}_${namespace}(${uid})`;
-    this.#waitFor(waitMs, { reason: "CrashLoopBackOff", message });
+    this.#putOff(waitMs, describeCrashLoop(container.name, `${name}_${namespace}(${uid})`, waitMs));
     onChange();
   }
 
-  #waitFor(waitMs: number, told: Wait["told"]): void {
+  #putOff(waitMs: number, told: Wait["told"]): void {
     clearTimeout(this.#wait?.timer);
     const timer = setTimeout(() => this.#options.onChange(), waitMs).unref();
     this.#wait = { until: performance.now() + waitMs, timer, told };
@@ -216,16 +217,17 @@ export class ContainerRunner {
     // A timer may be a little early.
     if (this.#wait === undefined || performance.now() >= this.#wait.until - 1) return false;
     const { told } = this.#wait;
-    if (told !== undefined && this.#status.state?.waiting?.reason !== told.reason) {
-      const { name, namespace, uid } = this.#options.context.pod().metadata;
-      const pod = `${name}_${namespace}(${uid})`;
-      if (told.reason === "CrashLoopBackOff") {
-        this.record("Warning", "BackOff", `Back-off restarting failed container ${this.#status.name} in pod ${pod}`);
-      }
-      const end = findEnd(this.#status);
-      this.#set({ state: { waiting: told }, ...(end !== undefined && { lastState: { terminated: end } }) });
-    }
+    if (told !== undefined && this.#status.state?.waiting?.reason !== told.reason) this.#tell(told);
     return true;
+  }
+
+  #tell({ reason, message, events }: Waiting): void {
+    const terminated = findEnd(this.#status);
+    this.#set({
+      state: { waiting: { reason, message } },
+      ...(terminated !== undefined && { lastState: { terminated } }),
+    });
+    for (const event of events) this.record(event.type, event.reason, event.message);
   }
 
   #set(part: Partial<ContainerStatus>): void {
