@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { DeleteOptions, KubernetesObject, Subresource } from "../cluster-api.ts";
 import { deepFreeze, isObject } from "../json.ts";
+import { applyDefaults } from "../resources/defaults.ts";
 import { keyOf, keyOfObject, type Resource } from "../resources/resource.ts";
 import { getResource } from "../resources/table.ts";
 import { alreadyExists, notFound } from "../status-error.ts";
@@ -8,6 +9,7 @@ import type { Store } from "../store/store.ts";
 import { checkPreconditions, isFinished, markDeleted } from "./deletion.ts";
 import { newObject, updatedMetadata } from "./metadata.ts";
 import { builtInNamespaces, checkNamespace, checkNamespaceDeletable } from "./namespaces.ts";
+import { checkChange, checkObject } from "./validation.ts";
 
 export interface WriteOptions {
   /** Goes all the way but for the writing. */
@@ -26,6 +28,7 @@ export interface Deleted {
 
 /**
  * The verbs of the API server on stored objects, without the wire.
+ * Objects handed in become the registry's own: it changes them.
  * All are synchronous, so each is atomic. All throw `StatusError`. Objects given out are frozen.
  */
 export class Registry {
@@ -55,6 +58,8 @@ export class Registry {
   create(resource: Resource, sent: KubernetesObject, options: WriteOptions = {}): KubernetesObject {
     const object = newObject(resource, sent, this.#now());
     checkNamespace(this.store, resource, object);
+    this.#complete(resource, object);
+    checkObject(resource, object);
     const key = keyOfObject(object);
     if (this.store.find(resource.plural, key) !== undefined) throw alreadyExists(resource, object.metadata.name ?? "");
     return options.dryRun ? deepFreeze(object) : this.store.put(resource.plural, key, object);
@@ -70,6 +75,8 @@ export class Registry {
     const current = this.get(resource, at.namespace, at.name);
     const sent = change(current);
     const next = merged(resource, sent, current, options.subresource);
+    if (options.subresource === undefined) this.#complete(resource, next, current);
+    checkChange(resource, next, current, options.subresource);
     if (isDeepStrictEqual(next, current)) return current;
     if (resource.countsGenerations && !isDeepStrictEqual(next["spec"], current["spec"])) {
       next.metadata.generation = (current.metadata.generation ?? 0) + 1;
@@ -97,6 +104,11 @@ export class Registry {
     // Only kinds that are deleted in two steps show the mark in their last state.
     this.store.remove(resource.plural, key, resource.kind === "Pod" ? marked : current);
     return { object: marked, gone };
+  }
+
+  #complete(resource: Resource, object: KubernetesObject, current?: KubernetesObject): void {
+    applyDefaults(object, resource.defaults ?? {});
+    resource.prepare?.(object, current, this.store);
   }
 }
 

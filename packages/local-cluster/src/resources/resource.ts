@@ -1,4 +1,10 @@
 import type { KubernetesObject } from "../cluster-api.ts";
+import type { Column } from "./columns.ts";
+import type { Defaults } from "./defaults.ts";
+import type { ChangeRule } from "./immutability.ts";
+import type { NameFormName } from "./names.ts";
+import type { Preparation } from "./preparation.ts";
+import type { Rules } from "./rules.ts";
 
 /** What the registry knows of one kind of object: a row of the table in `table.ts`. */
 export interface Resource {
@@ -10,6 +16,8 @@ export interface Resource {
   singular: string;
   shortNames?: readonly string[];
   namespaced: boolean;
+  /** What names have to look like; `subdomain` when left out. */
+  nameForm?: NameFormName;
   subresources?: readonly string[];
   /** Fields beside `metadata.name` and `metadata.namespace` that a field selector may name. */
   selectableFields?: readonly string[];
@@ -19,6 +27,12 @@ export interface Resource {
   initialStatus?: object;
   /** A delete that is done at once answers with the object, not with a Status. */
   returnsDeleted?: boolean;
+  defaults?: Defaults;
+  prepare?: Preparation;
+  rules?: Rules;
+  changeRules?: readonly ChangeRule[];
+  /** Of `kubectl get`; name and age when left out. */
+  columns?: readonly Column[];
 }
 
 /** `apiVersion` of a resource's objects. */

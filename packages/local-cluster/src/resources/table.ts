@@ -1,3 +1,45 @@
+import {
+  configMapColumns,
+  endpointSliceColumns,
+  eventColumns,
+  ingressClassColumns,
+  ingressColumns,
+  leaseColumns,
+  namespaceColumns,
+  networkPolicyColumns,
+  nodeColumns,
+  podColumns,
+  roleBindingColumns,
+  secretColumns,
+  serviceColumns,
+  statefulSetColumns,
+} from "./columns.ts";
+import {
+  endpointSliceDefaults,
+  eventDefaults,
+  networkPolicyDefaults,
+  podDefaults,
+  roleBindingDefaults,
+  serviceDefaults,
+  statefulSetDefaults,
+} from "./defaults.ts";
+import { frozenData, keptClusterIp, never, podChange, statefulSetChange } from "./immutability.ts";
+import { ingressRules } from "./ingress-rules.ts";
+import {
+  configMapRules,
+  endpointSliceRules,
+  eventRules,
+  ingressClassRules,
+  leaseRules,
+  networkPolicyRules,
+  podRules,
+  roleBindingRules,
+  roleRules,
+  secretRules,
+  serviceRules,
+  statefulSetRules,
+} from "./kind-rules.ts";
+import { prepareNamespace, prepareSecret, prepareService } from "./preparation.ts";
 import type { Resource } from "./resource.ts";
 
 const loadBalancer = { loadBalancer: {} };
@@ -16,6 +58,9 @@ export const resources: readonly Resource[] = [
     selectableFields: ["status.phase"],
     initialStatus: { phase: "Active" },
     returnsDeleted: true,
+    nameForm: "label",
+    prepare: prepareNamespace,
+    columns: namespaceColumns,
   },
   {
     group: "",
@@ -27,6 +72,8 @@ export const resources: readonly Resource[] = [
     namespaced: false,
     subresources: ["status"],
     selectableFields: ["spec.unschedulable"],
+    defaults: { spec: {} },
+    columns: nodeColumns,
   },
   {
     group: "",
@@ -46,8 +93,12 @@ export const resources: readonly Resource[] = [
       "status.podIP",
     ],
     countsGenerations: true,
-    initialStatus: { phase: "Pending", qosClass: "BestEffort" },
+    initialStatus: { phase: "Pending" },
     returnsDeleted: true,
+    defaults: podDefaults,
+    rules: podRules,
+    changeRules: [podChange],
+    columns: podColumns,
   },
   {
     group: "",
@@ -61,6 +112,12 @@ export const resources: readonly Resource[] = [
     selectableFields: ["spec.clusterIP", "spec.type"],
     initialStatus: loadBalancer,
     returnsDeleted: true,
+    nameForm: "label1035",
+    defaults: serviceDefaults,
+    prepare: prepareService,
+    rules: serviceRules,
+    changeRules: [keptClusterIp],
+    columns: serviceColumns,
   },
   {
     group: "",
@@ -70,6 +127,11 @@ export const resources: readonly Resource[] = [
     singular: "secret",
     namespaced: true,
     selectableFields: ["type"],
+    defaults: { type: "Opaque" },
+    prepare: prepareSecret,
+    rules: secretRules,
+    changeRules: [never("type"), frozenData],
+    columns: secretColumns,
   },
   {
     group: "",
@@ -79,6 +141,9 @@ export const resources: readonly Resource[] = [
     singular: "configmap",
     shortNames: ["cm"],
     namespaced: true,
+    rules: configMapRules,
+    changeRules: [frozenData],
+    columns: configMapColumns,
   },
   {
     group: "",
@@ -101,6 +166,9 @@ export const resources: readonly Resource[] = [
       "source",
       "type",
     ],
+    defaults: eventDefaults,
+    rules: eventRules,
+    columns: eventColumns,
   },
   {
     group: "",
@@ -123,6 +191,11 @@ export const resources: readonly Resource[] = [
     subresources: ["status", "scale"],
     countsGenerations: true,
     initialStatus: { replicas: 0, availableReplicas: 0 },
+    nameForm: "label",
+    defaults: statefulSetDefaults,
+    rules: statefulSetRules,
+    changeRules: [statefulSetChange],
+    columns: statefulSetColumns,
   },
   {
     group: "networking.k8s.io",
@@ -135,6 +208,9 @@ export const resources: readonly Resource[] = [
     subresources: ["status"],
     countsGenerations: true,
     initialStatus: loadBalancer,
+    defaults: { spec: {} },
+    rules: ingressRules,
+    columns: ingressColumns,
   },
   {
     group: "networking.k8s.io",
@@ -144,6 +220,10 @@ export const resources: readonly Resource[] = [
     singular: "ingressclass",
     namespaced: false,
     countsGenerations: true,
+    defaults: { spec: {} },
+    rules: ingressClassRules,
+    changeRules: [never("spec.controller")],
+    columns: ingressClassColumns,
   },
   {
     group: "networking.k8s.io",
@@ -154,6 +234,9 @@ export const resources: readonly Resource[] = [
     shortNames: ["netpol"],
     namespaced: true,
     countsGenerations: true,
+    defaults: networkPolicyDefaults,
+    rules: networkPolicyRules,
+    columns: networkPolicyColumns,
   },
   {
     group: "discovery.k8s.io",
@@ -163,6 +246,10 @@ export const resources: readonly Resource[] = [
     singular: "endpointslice",
     namespaced: true,
     countsGenerations: true,
+    defaults: endpointSliceDefaults,
+    rules: endpointSliceRules,
+    changeRules: [never("addressType")],
+    columns: endpointSliceColumns,
   },
   {
     group: "coordination.k8s.io",
@@ -171,6 +258,9 @@ export const resources: readonly Resource[] = [
     plural: "leases",
     singular: "lease",
     namespaced: true,
+    defaults: { spec: {} },
+    rules: leaseRules,
+    columns: leaseColumns,
   },
   {
     group: "rbac.authorization.k8s.io",
@@ -179,6 +269,7 @@ export const resources: readonly Resource[] = [
     plural: "roles",
     singular: "role",
     namespaced: true,
+    rules: roleRules,
   },
   {
     group: "rbac.authorization.k8s.io",
@@ -187,6 +278,10 @@ export const resources: readonly Resource[] = [
     plural: "rolebindings",
     singular: "rolebinding",
     namespaced: true,
+    defaults: roleBindingDefaults,
+    rules: roleBindingRules,
+    changeRules: [never("roleRef", "cannot change roleRef")],
+    columns: roleBindingColumns,
   },
 ];
 
