@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { request } from "node:https";
 import { rootCertificates } from "node:tls";
 import { type Authority, issueClientCertificate } from "@cactus/core/pki";
@@ -37,7 +38,12 @@ export function createEdgeProbe(deps: {
   async function getIdentity(): Promise<ProbeIdentity> {
     const authority = await deps.authority.get();
     if (identity?.authority === authority) return identity;
-    const issued = await issueClientCertificate(authority, { kind: "aggregator", pen: 0, now: deps.now() });
+    const issued = await issueClientCertificate(authority, {
+      kind: "device",
+      pen: 0,
+      hardwareSerial: `cactus-probe-${randomUUID()}`,
+      now: deps.now(),
+    });
     const key = issued.privateKeyPem ?? "";
     identity = { authority, cert: issued.chainPem, key, ca: [authority.rootPem, ...rootCertificates] };
     return identity;

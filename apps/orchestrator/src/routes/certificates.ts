@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { buildPkcs12, generatePassword, issueClientCertificate } from "@cactus/core/pki";
 import { createCertificate, getUser } from "@cactus/db";
 import type { TRPCRouterRecord } from "@trpc/server";
@@ -34,23 +35,28 @@ export const certificatesRoutes = {
     .mutation(async ({ ctx, input }) => {
       const authority = await ctx.authority.get();
       const user = await getUser(ctx.db, ctx.caller.userId);
+      const id = randomUUID();
+      const name = `cactus-${id}`;
       const issued = await issueClientCertificate(authority, {
         kind: input.kind,
         pen: user.pen,
+        hardwareSerial: name,
+        commonName: name,
         now: ctx.now(),
-        ...(input.csr !== undefined && { csrPem: input.csr }),
+        csrPem: input.csr,
       });
-      const { id } = await createCertificate(ctx.db, {
+      const { derBytes, ...certificate } = issued;
+      await createCertificate(ctx.db, {
+        id,
         user_id: user.id,
         kind: input.kind,
-        der: Buffer.from(issued.der),
+        der: derBytes,
         lfdi: issued.lfdi,
         sfdi: issued.sfdi,
         serial_number: issued.serialNumber,
         not_before: new Date(issued.notBefore),
         not_after: new Date(issued.notAfter),
       });
-      const { der: _, ...certificate } = issued;
       return { certificateId: id, ...certificate, ...(await bundle(issued, input.kind)) };
     }),
 

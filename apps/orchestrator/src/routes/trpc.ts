@@ -66,8 +66,13 @@ function toTrpcError(error: TRPCError): TRPCError {
   const { cause } = error;
   if (cause instanceof OrchestratorError)
     return new TRPCError({ code: TRPC_CODES[cause.reason], message: cause.message, cause });
-  if (cause instanceof PkiError) return new TRPCError({ code: "BAD_REQUEST", message: cause.message, cause });
+  if (cause instanceof PkiError) return new TRPCError({ code: codeOfPkiError(cause), message: cause.message, cause });
   return error;
+}
+
+/** What the caller has sent is the caller's to mend; the authority is not. */
+function codeOfPkiError({ reason }: PkiError): TRPC_ERROR_CODE_KEY {
+  return TRPC_CODES[reason === "invalid_csr" || reason === "invalid_input" ? "invalid_input" : "unavailable"];
 }
 
 function messageOf(error: TRPCError, requestId: string | undefined): string {

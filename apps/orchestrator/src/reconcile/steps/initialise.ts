@@ -1,4 +1,4 @@
-import { toPem } from "@cactus/core/pki";
+import { X509Certificate } from "node:crypto";
 import { hasTest, RunnerError, type RunRequest } from "@cactus/core/runner";
 import { getCertificate, getUser, type Run } from "@cactus/db";
 import { NotYet, type StepContext } from "../step-context.ts";
@@ -87,7 +87,7 @@ async function buildRequest({ deps }: StepContext, run: Run): Promise<RunRequest
     procedureId: run.procedure_id,
     procedureYaml: run.procedure_yaml,
     runGroup: { id: run.run_group_id ?? run.id, name: run.procedure_id, csipAusVersion: run.csip_aus_version },
-    certificate: { kind: certificate.kind, pem: toPem(certificate.der) },
+    certificate: { kind: certificate.kind, pem: new X509Certificate(certificate.der).toString() },
     subscriptionDomain: user.subscription_domain,
     isStaticUrl: user.is_static_uri,
     pen: user.pen,
