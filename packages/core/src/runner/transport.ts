@@ -55,7 +55,8 @@ interface Authorisation {
   headers: Record<string, string>;
 }
 
-function transportTo(base: string, authorise: () => Promise<Authorisation>): RunnerTransport {
+/** Carries requests to whatever answers below a base URL. */
+export function transportTo(base: string, authorise: () => Promise<Authorisation>): RunnerTransport {
   return async ({ method, path, body, headerTimeoutMs }) => {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(new Error(`no answer within ${headerTimeoutMs} ms`)), headerTimeoutMs);
