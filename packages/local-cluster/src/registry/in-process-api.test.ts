@@ -1,3 +1,5 @@
+import { copyFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { openRegistry } from "../../test/_registry.ts";
@@ -93,8 +95,11 @@ test("objects survive the process, and versions never come again", async () => {
   const created = await cluster.api.create<KubernetesObject>("configmaps", buildConfig("a"));
   await cluster.api.delete(config("a"));
   await cluster.api.create("configmaps", buildConfig("b"));
-  // The file as a killed process leaves it: not closed.
-  using store = new Store(cluster.file);
+  expect(() => new Store(cluster.file)).toThrow(/is another cluster running on it/);
+  // The files as a killed process leaves them: not closed.
+  const copy = join(dirname(cluster.file), "copy.db");
+  for (const end of ["", "-wal"]) copyFileSync(cluster.file + end, copy + end);
+  using store = new Store(copy);
   const api = createInProcessApi(new Registry(store));
   const { items, resourceVersion } = await api.list("configmaps");
   expect(items).toEqual((await cluster.api.list("configmaps")).items);

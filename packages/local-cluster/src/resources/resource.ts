@@ -27,6 +27,8 @@ export interface Resource {
   initialStatus?: object;
   /** A delete that is done at once answers with the object, not with a Status. */
   returnsDeleted?: boolean;
+  /** Names for groups of kinds: `all` is what `kubectl get all` shows. */
+  categories?: readonly string[];
   defaults?: Defaults;
   prepare?: Preparation;
   rules?: Rules;

@@ -11,6 +11,7 @@ export interface JournalRow {
 const RESERVED = 1000;
 
 const SCHEMA = `
+  PRAGMA locking_mode = EXCLUSIVE;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
   CREATE TABLE IF NOT EXISTS object (resource TEXT, key TEXT, text TEXT NOT NULL, PRIMARY KEY (resource, key)) WITHOUT ROWID;
@@ -30,9 +31,14 @@ export class Journal implements Disposable {
   #version: number;
   #reservedTo: number;
 
+  /** @throws {Error} when another process has the file open */
   constructor(file: string) {
     this.#database = openDatabase(file);
-    this.#database.exec(SCHEMA);
+    try {
+      this.#database.exec(SCHEMA);
+    } catch (cause) {
+      throw new Error(`${file} cannot be used (is another cluster running on it?): ${String(cause)}`, { cause });
+    }
     this.#write = this.#database.prepare("INSERT OR REPLACE INTO object VALUES (?, ?, ?)");
     this.#erase = this.#database.prepare("DELETE FROM object WHERE resource = ? AND key = ?");
     this.#reserve = this.#database.prepare("UPDATE reserved SET version = ?");

@@ -1,0 +1,45 @@
+import type { IncomingMessage } from "node:http";
+import { badRequest, StatusError } from "../status-error.ts";
+
+const LIMIT_BYTES = 3 * 1024 * 1024;
+
+/** @throws {StatusError} 413 when it is longer than 3 MiB */
+export async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    size += chunk.length;
+    if (size > LIMIT_BYTES) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function tooLarge(): StatusError {
+  return new StatusError(413, "RequestEntityTooLarge", `Request entity too large: limit is ${LIMIT_BYTES}`);
+}
+
+/** The media type of the body, without parameters. */
+export function mediaTypeOf(request: IncomingMessage): string {
+  return (request.headers["content-type"] ?? "application/json").split(";")[0]?.trim() ?? "";
+}
+
+/** @throws {StatusError} 415 for anything but JSON */
+export function checkIsJson(request: IncomingMessage): void {
+  if (mediaTypeOf(request) === "application/json") return;
+  const accepted = "the body of the request was in an unknown format - accepted media types include: application/json";
+  throw new StatusError(415, "UnsupportedMediaType", accepted);
+}
+
+/** @throws {StatusError} 400 BadRequest when it is no JSON */
+export function parseJson(text: string, kind: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const why = text === "" || /end of JSON/.test(String(error)) ? "unexpected end of JSON input" : String(error);
+    const shown = text === "" ? "<empty>" : text.slice(0, 200);
+    throw badRequest(
+      `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: ${why} (${shown})`,
+    );
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * Lists that a strategic merge patch merges item by item, and the field that tells items apart ("" where items are plain
+ * values): the `patchMergeKey` marks of the Kubernetes types. All other lists are replaced.
+ */
+export const mergeKeys: Readonly<Record<string, string>> = {
+  "V1ObjectMeta.finalizers": "",
+  "V1ObjectMeta.ownerReferences": "uid",
+  "V1PodSpec.containers": "name",
+  "V1PodSpec.initContainers": "name",
+  "V1PodSpec.ephemeralContainers": "name",
+  "V1PodSpec.volumes": "name",
+  "V1PodSpec.imagePullSecrets": "name",
+  "V1PodSpec.hostAliases": "ip",
+  "V1PodSpec.topologySpreadConstraints": "topologyKey",
+  "V1PodSpec.schedulingGates": "name",
+  "V1PodSpec.resourceClaims": "name",
+  "V1PodStatus.conditions": "type",
+  "V1PodStatus.podIPs": "ip",
+  "V1PodStatus.hostIPs": "ip",
+  "V1Container.env": "name",
+  "V1Container.ports": "containerPort",
+  "V1Container.volumeMounts": "mountPath",
+  "V1Container.volumeDevices": "devicePath",
+  "V1EphemeralContainer.env": "name",
+  "V1EphemeralContainer.ports": "containerPort",
+  "V1EphemeralContainer.volumeMounts": "mountPath",
+  "V1EphemeralContainer.volumeDevices": "devicePath",
+  "V1ServiceSpec.ports": "port",
+  "V1ServiceStatus.conditions": "type",
+  "V1ServiceAccount.secrets": "name",
+  "V1StatefulSetStatus.conditions": "type",
+  "V1NamespaceStatus.conditions": "type",
+  "V1NodeSpec.podCIDRs": "",
+  "V1NodeStatus.conditions": "type",
+  "V1NodeStatus.addresses": "type",
+};
