@@ -1,8 +1,16 @@
-import { type ErrorReason, OrchestratorError } from "@cactus/core";
 import { TRPCError } from "@trpc/server";
 import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from "@trpc/server/adapters/fastify";
 import { getHTTPStatusCodeFromError } from "@trpc/server/http";
-import { type FastifyBaseLogger, type FastifyError, type FastifyInstance, fastify } from "fastify";
+import {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from "fastify";
+import { toCallerError } from "../caller-error.ts";
 import type { Deps } from "../deps.ts";
 import { appRouter } from "../router.ts";
 import { TRPC_CODES } from "../routes/trpc.ts";
@@ -12,11 +20,14 @@ import { addHealthRoutes } from "./health-routes.ts";
 /** Most that a request may carry, bytes: a certificate signing request and some words. */
 const BODY_LIMIT = 256 * 1024;
 
+/** What callers are told to wait when something does not answer now. */
+const RETRY_SECONDS = "2";
+
 export function buildServer(deps: Deps): FastifyInstance {
   const server = fastify({
     loggerInstance: deps.logger as FastifyBaseLogger,
     bodyLimit: BODY_LIMIT,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     requestIdHeader: false,
     genReqId: () => crypto.randomUUID(),
     forceCloseConnections: true,
@@ -39,6 +50,7 @@ export function buildServer(deps: Deps): FastifyInstance {
     trpcOptions: {
       router: appRouter,
       createContext: ({ req }) => ({ ...deps, requestId: req.id, authorization: req.headers.authorization }),
+      responseMeta: ({ errors }) => (errors.some(isUnavailable) ? { headers: { "retry-after": RETRY_SECONDS } } : {}),
       onError: ({ error, path, ctx }) => logError(deps, error, { path, requestId: ctx?.requestId }),
     },
   } satisfies FastifyTRPCPluginOptions<typeof appRouter>);
@@ -48,22 +60,23 @@ export function buildServer(deps: Deps): FastifyInstance {
 }
 
 /** Errors of plain HTTP routes, in the words and with the statuses that tRPC callers get. */
-function answerError(
-  error: FastifyError | Error,
-  request: { id: string; log: FastifyBaseLogger },
-  reply: { code(status: number): { send(body: object): void } },
-): void {
-  const reason: ErrorReason | undefined = error instanceof OrchestratorError ? error.reason : undefined;
-  if (reason !== undefined) {
-    const status = getHTTPStatusCodeFromError(new TRPCError({ code: TRPC_CODES[reason] }));
-    reply.code(status).send({ reason, message: error.message, requestId: request.id });
-    return;
+function answerError(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const requestId = request.id;
+  const known = toCallerError(error);
+  if (known !== undefined) {
+    const status = getHTTPStatusCodeFromError(new TRPCError({ code: TRPC_CODES[known.reason] }));
+    if (known.reason === "unavailable") reply.header("retry-after", RETRY_SECONDS);
+    return reply.code(status).send({ reason: known.reason, message: known.message, requestId });
   }
   const status = "statusCode" in error ? (error.statusCode ?? 500) : 500;
-  if (status >= 500) request.log.error({ err: error, requestId: request.id }, "a request failed");
-  const message =
-    status >= 500 ? `Something went wrong inside. The log has it under request id ${request.id}.` : error.message;
-  reply.code(status).send({ reason: status >= 500 ? "internal" : "invalid_input", message, requestId: request.id });
+  if (status < 500) return reply.code(status).send({ reason: "invalid_input", message: error.message, requestId });
+  request.log.error({ err: error, requestId }, "a request failed");
+  const message = `Something went wrong inside. The log has it under request id ${requestId}.`;
+  return reply.code(status).send({ reason: "internal", message, requestId });
+}
+
+function isUnavailable(error: TRPCError): boolean {
+  return error.code === "SERVICE_UNAVAILABLE";
 }
 
 function logError(

@@ -88,13 +88,10 @@ export const runsRoutes = {
       return { runs: runs.map((run) => toRunView(run, ctx.config)), nextCursor };
     }),
 
-  follow: userProcedure.input(followInput).subscription(async function* ({ ctx, input, signal = NEVER }) {
+  follow: userProcedure.input(followInput).subscription(async ({ ctx, input, signal = NEVER }) => {
+    // Asked before the stream begins, so that a refusal is an answer of its own and not the end of a stream.
     const { id: runId } = await getRun(ctx, input);
-    const after = Number(input.lastEventId ?? 0);
-    for await (const event of ctx.followers.follow(ctx.db, { runId, after, signal })) {
-      const view: RunEventView = toRunEventView(event);
-      yield tracked(view.id, view);
-    }
+    return sendEvents(ctx, { runId, after: Number(input.lastEventId ?? 0), signal });
   }),
 
   start: userProcedure
@@ -155,6 +152,13 @@ async function getRun(ctx: UserContext, input: { runId: string; withDeleted?: bo
   const run = await findRun(ctx.db, { ...input, ownerId });
   if (run === undefined) throw notFound("run", input.runId);
   return run;
+}
+
+async function* sendEvents(ctx: UserContext, input: { runId: string; after: number; signal: AbortSignal }) {
+  for await (const event of ctx.followers.follow(ctx.db, input)) {
+    const view: RunEventView = toRunEventView(event);
+    yield tracked(view.id, view);
+  }
 }
 
 async function intend(ctx: UserContext, run: RunRecord, intention: "start" | "finalise" | "delete"): Promise<void> {

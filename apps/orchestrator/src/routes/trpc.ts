@@ -1,9 +1,9 @@
 import { type ErrorReason, OrchestratorError } from "@cactus/core";
-import { PkiError } from "@cactus/core/pki";
 import { initTRPC, type TRPC_ERROR_CODE_KEY, TRPCError } from "@trpc/server";
 import { ZodError, z } from "zod";
 import type { Caller } from "../auth/caller.ts";
 import type { Permission } from "../auth/token-verifier.ts";
+import { toCallerError } from "../caller-error.ts";
 import type { Deps } from "../deps.ts";
 
 /** What a procedure is called with. The token is checked when a procedure asks for the caller. */
@@ -63,16 +63,10 @@ export function requirePermission(caller: Caller, permissions: Permission[]): vo
 }
 
 function toTrpcError(error: TRPCError): TRPCError {
-  const { cause } = error;
-  if (cause instanceof OrchestratorError)
-    return new TRPCError({ code: TRPC_CODES[cause.reason], message: cause.message, cause });
-  if (cause instanceof PkiError) return new TRPCError({ code: codeOfPkiError(cause), message: cause.message, cause });
-  return error;
-}
-
-/** What the caller has sent is the caller's to mend; the authority is not. */
-function codeOfPkiError({ reason }: PkiError): TRPC_ERROR_CODE_KEY {
-  return TRPC_CODES[reason === "invalid_csr" || reason === "invalid_input" ? "invalid_input" : "unavailable"];
+  const known = toCallerError(error.cause);
+  return known === undefined
+    ? error
+    : new TRPCError({ code: TRPC_CODES[known.reason], message: known.message, cause: known });
 }
 
 function messageOf(error: TRPCError, requestId: string | undefined): string {

@@ -3,6 +3,7 @@ import { type Kysely, sql } from "kysely";
 import { inject } from "vitest";
 import { connect, type Database } from "../database.ts";
 import { migrateToLatest } from "../migrator.ts";
+import type {} from "./global-setup.ts";
 
 export interface TestDatabase extends AsyncDisposable {
   readonly db: Kysely<Database>;
