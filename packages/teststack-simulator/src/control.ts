@@ -44,9 +44,11 @@ async function answerControl(controlled: Controlled, request: IncomingMessage): 
 
 /** @throws {Error} naming every fault that there is not, and every value that cannot be read */
 function parseFaults(given: Readonly<Record<string, unknown>>): Partial<Faults> {
-  const unknown = Object.keys(given).filter((key) => !(key in faultTable));
+  const unknown = Object.keys(given).filter((key) => !Object.hasOwn(faultTable, key));
   const table = Object.fromEntries(
-    Object.entries(faultTable).flatMap(([key, row]) => (key in given ? [[key, { ...row, name: key }]] : [])),
+    Object.entries(faultTable).flatMap(([key, row]) =>
+      Object.hasOwn(given, key) ? [[key, { ...row, name: key }]] : [],
+    ),
   );
   const texts = Object.fromEntries(Object.entries(given).map(([key, value]) => [key, String(value)]));
   const { values, mistakes } = readVariables(table, texts);

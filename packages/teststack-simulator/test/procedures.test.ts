@@ -92,16 +92,16 @@ test("what is unknown in a procedure breaks nothing, and never comes true", asyn
     preconditions:
       "Preconditions: {immediate_start: true, init_actions: [{type: unknown}], actions: [{type: unknown}]}\n",
     steps: [
-      { name: "KNOWN", type: "GET-request-received", endpoint: "/tm", extra: "      - {type: unknown}\n" },
-      { name: "UNKNOWN", type: "unknown" },
+      { name: "KNOWN", type: "GET-request-received", endpoint: "/tm", extra: "      - {type: constructor}\n" },
+      { name: "UNKNOWN", type: "constructor" },
     ],
-  }).replace("checks: [", "checks: [{type: unknown, parameters: {}}, ");
+  }).replace("checks: [", "checks: [{type: constructor, parameters: {}}, ");
   expect((await sendJson(simulator.url, "POST /initialise", buildRunRequest({ yaml }))).status).toBe(201);
   await request(simulator, "/tm", "/tm");
   expect(await getStatus(simulator)).toMatchObject({
     statusSummary: "1/2 steps complete.",
     criteria: [
-      { success: false, details: "The simulator does not know the check unknown." },
+      { success: false, details: "The simulator does not know the check constructor." },
       { success: false, details: "Steps UNKNOWN have not been completed." },
     ],
   });

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../src/index.ts";
-import { open, type Reply, send, sendJson } from "./_http.ts";
-import { sendPipeline } from "./_pipeline.ts";
+import { open, type Reply, send, sendJson, sendPipeline } from "./_http.ts";
 import {
   aggregatorLfdi,
   aggregatorPem,
@@ -138,6 +137,19 @@ test("files of an earlier test are listed and served beside those of the present
   expect(Object.keys(entries)).toEqual(
     expect.arrayContaining(["requests/001-GET-TM-tm.request", "requests/000-Unmatched-edev.request"]),
   );
+});
+
+test("request files have names that a folder can hold, whatever a client asks for", async () => {
+  await using simulator = await startWithTest();
+  for (const path of ["/", `/${"long/".repeat(100)}`, "/%2e%2e%2f%00?x=../y"]) {
+    expect((await send(simulator.url, `GET ${path}`, { headers: client })).status).toBe(404);
+  }
+  const entries = Object.keys(await readZip((await send(simulator.url, "POST /finalize")).body));
+  expect(entries.filter((name) => name.endsWith(".request"))).toEqual([
+    "requests/000-Unmatched-root.request",
+    expect.stringMatching(/^requests\/001-Unmatched-long_long_.{100,200}\.request$/),
+    "requests/002-Unmatched-..__.request",
+  ]);
 });
 
 test("next-test keeps the client and its devices, whatever certificate its body has", async () => {

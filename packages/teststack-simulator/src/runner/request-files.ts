@@ -13,10 +13,11 @@ export class RequestFiles implements Disposable {
     this.#isTemporary = folder === undefined;
   }
 
-  /** Writes `NNN-<step>-<path>.request` and `.response`. */
+  /** Writes `NNN-<step>-<path>.request` and `.response`; whatever the names hold, the files are in the folder. */
   write(entry: { id: number; step: string; path: string }, pair: { request: string; response: string }): void {
-    const path = entry.path.replace(/^\/+/, "").replace(/[^a-zA-Z0-9._-]/g, "_") || "root";
-    const name = `${String(entry.id).padStart(3, "0")}-${entry.step}-${path}`;
+    const path = entry.path.replace(/^\/+/, "") || "root";
+    const full = `${String(entry.id).padStart(3, "0")}-${entry.step}-${path}`;
+    const name = full.replace(/[^a-zA-Z0-9._-]/g, "_").slice(0, 200);
     writeFileSync(join(this.#openFolder(), `${name}.request`), pair.request);
     writeFileSync(join(this.#openFolder(), `${name}.response`), pair.response);
   }

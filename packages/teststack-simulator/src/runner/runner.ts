@@ -162,9 +162,10 @@ export class Runner {
 
   async #finish(run: TestRun): Promise<Archive> {
     const { finalizeSeconds, finalizeLimitSeconds, finalizeKilled } = this.stack.faults;
+    if (finalizeKilled) throw new WorkerKilledError();
     if (this.#archive === undefined) {
       await sleep(Math.min(finalizeSeconds, finalizeLimitSeconds) * 1000, undefined, { ref: false });
-      if (finalizeKilled || finalizeSeconds > finalizeLimitSeconds) throw new WorkerKilledError();
+      if (finalizeSeconds > finalizeLimitSeconds) throw new WorkerKilledError();
     }
     const archive = this.#archive ?? this.#collect(run);
     this.#run = undefined;

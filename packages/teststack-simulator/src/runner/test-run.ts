@@ -45,7 +45,7 @@ type ActionEffect = (run: TestRun, parameters: Parameters) => void;
 /** Gives what is wrong, or "" where nothing is. */
 type CheckRule = (run: TestRun, parameters: Parameters) => string;
 
-const actionEffects: Readonly<Record<string, ActionEffect>> = {
+const actionEffects = namedTable<ActionEffect>({
   "enable-steps": (run, { steps }) => run.enable(toList(steps)),
   "remove-steps": (run, { steps }) => run.complete(toList(steps)),
   "finish-test": (run) => run.finish(),
@@ -59,9 +59,9 @@ const actionEffects: Readonly<Record<string, ActionEffect>> = {
     const lfdi = isNamed ? `${named.slice(0, 32)}${String(run.pen).padStart(8, "0")}` : run.client.lfdi;
     run.utilityServer.register(lfdi, run.client);
   },
-};
+});
 
-const checkRules: Readonly<Record<string, CheckRule>> = {
+const checkRules = namedTable<CheckRule>({
   "all-steps-complete": (run, parameters) => {
     const ignored = toList(parameters["ignored_steps"]);
     const open = run.steps.filter((step) => step.completedAt === undefined && !ignored.includes(step.definition.name));
@@ -70,7 +70,7 @@ const checkRules: Readonly<Record<string, CheckRule>> = {
   },
   "end-device-contents": (run) =>
     run.utilityServer.devices.length === 0 ? "No EndDevice is currently registered." : "",
-};
+});
 
 /** A test procedure under way: which steps are enabled and complete, and what the client has asked so far. */
 export class TestRun {
@@ -122,12 +122,12 @@ export class TestRun {
   }
 
   apply(actions: readonly Action[]): void {
-    for (const { type, parameters } of actions) actionEffects[type]?.(this, parameters);
+    for (const { type, parameters } of actions) actionEffects.get(type)?.(this, parameters);
   }
 
   check(checks: readonly Check[]): CheckResult[] {
     return checks.map(({ type, parameters }) => {
-      const rule = checkRules[type];
+      const rule = checkRules.get(type);
       const details = rule === undefined ? `The simulator does not know the check ${type}.` : rule(this, parameters);
       return { success: details === "", type, details };
     });
@@ -174,4 +174,9 @@ function matchesEndpoint(path: string, endpoint: string): boolean {
   const segments = path.split("/").filter((segment) => segment !== "");
   const expected = endpoint.split("/").filter((segment) => segment !== "");
   return segments.length === expected.length && expected.every((part, at) => part === "*" || part === segments[at]);
+}
+
+/** The names come from a YAML file, and some that an object has by itself would be among them. */
+function namedTable<TEntry>(entries: Readonly<Record<string, TEntry>>): ReadonlyMap<string, TEntry> {
+  return new Map(Object.entries(entries));
 }

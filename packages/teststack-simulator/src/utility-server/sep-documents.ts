@@ -28,12 +28,12 @@ export function sepError(status: number, message: string): Answer {
   return sepAnswer(status, element("Error", {}, [`<reasonCode>0</reasonCode><message>${message}</message>`]));
 }
 
-export function element(name: string, attributes: Attributes, content: readonly string[] = []): string {
+function element(name: string, attributes: Attributes, content: readonly string[] = []): string {
   const start = `<${name}${writeAttributes(attributes)}`;
   return content.length === 0 ? `${start}/>` : `${start}>${content.join("")}</${name}>`;
 }
 
-export function link(name: string, href: string, all?: number): string {
+function link(name: string, href: string, all?: number): string {
   return element(name, all === undefined ? { href } : { href, all });
 }
 
