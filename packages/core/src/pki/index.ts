@@ -1,0 +1,24 @@
+export type { Authority, AuthorityFiles } from "./authority.ts";
+export { loadAuthority } from "./authority.ts";
+export type { BootstrapOptions, SecretManifest } from "./bootstrap.ts";
+export { bootstrapSecrets } from "./bootstrap.ts";
+export type {
+  AggregatorCertificateRequest,
+  ClientCertificate,
+  ClientCertificateRequest,
+  DeviceCertificateRequest,
+} from "./client-certificate.ts";
+export { issueClientCertificate } from "./client-certificate.ts";
+export { computeLfdi, computeSfdi } from "./device-identity.ts";
+export type { Hierarchy, HierarchyOptions } from "./hierarchy.ts";
+export { createHierarchy } from "./hierarchy.ts";
+export type { CertificateSummary } from "./parse-certificate.ts";
+export { parseCertificate } from "./parse-certificate.ts";
+export type { PemBlock } from "./pem.ts";
+export { splitPem } from "./pem.ts";
+export type { Pkcs12Options } from "./pkcs12.ts";
+export { buildPkcs12, generatePassword } from "./pkcs12.ts";
+export type { PkiErrorReason } from "./pki-error.ts";
+export { PkiError } from "./pki-error.ts";
+export type { ServerCertificate, ServerCertificateRequest } from "./server-certificate.ts";
+export { issueServerCertificate } from "./server-certificate.ts";
