@@ -5,7 +5,7 @@ import type {
   TRPCDefaultErrorData,
   TRPCDefaultErrorShape,
 } from "@trpc/server";
-import type { routes } from "./router.ts";
+import type { routes } from "./routes/index.ts";
 
 /** What every error that a caller gets carries beside tRPC's own fields. */
 export interface ErrorData extends TRPCDefaultErrorData {

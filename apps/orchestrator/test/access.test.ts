@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { generateKeyPair } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { appRouter } from "../src/router.ts";
+import { appRouter } from "../src/app-router.ts";
 import { startTestOrchestrator, type TestOrchestrator } from "./_orchestrator.ts";
 import { insertRun } from "./_records.ts";
 

@@ -10,9 +10,9 @@ import {
   fastify,
   LogController,
 } from "fastify";
+import { appRouter } from "../app-router.ts";
 import { toCallerError } from "../caller-error.ts";
 import type { Deps } from "../deps.ts";
-import { appRouter } from "../router.ts";
 import { TRPC_CODES } from "../routes/trpc.ts";
 import { addArtifactRoute } from "./artifact-route.ts";
 import { addHealthRoutes } from "./health-routes.ts";

@@ -1,4 +1,4 @@
-import type { RunEvent, RunRecord } from "@cactus/db";
+import type { RunRecord } from "@cactus/db";
 import { z } from "zod";
 import type { Config } from "../config.ts";
 
@@ -77,18 +77,4 @@ export type PublicAddress = Pick<Config, "TEST_EXECUTION_FQDN" | "TEST_EXECUTION
 export function buildTestUrl(teststackName: string, config: PublicAddress): string {
   const port = config.TEST_EXECUTION_PORT === 443 ? "" : `:${config.TEST_EXECUTION_PORT}`;
   return `https://${config.TEST_EXECUTION_FQDN}${port}/${teststackName}/dcap`;
-}
-
-/** One line of a run's story. `id` counts 1, 2, 3, … and is what a client that comes back names as its last. */
-export interface RunEventView {
-  id: string;
-  at: string;
-  kind: string;
-  message: string;
-  detail: Record<string, unknown>;
-}
-
-export function toRunEventView(event: RunEvent): RunEventView {
-  const { number, at, kind, message, detail } = event;
-  return { id: String(number), at: at.toISOString(), kind, message, detail };
 }

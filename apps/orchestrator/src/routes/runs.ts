@@ -6,7 +6,8 @@ import { z } from "zod";
 import { buildArtifactLink } from "../http/artifact-link.ts";
 import { fetchRunnerStatus } from "../runner-status.ts";
 import { waitForStart } from "../start-outcome.ts";
-import { type RunEventView, runOutput, runStatus, toRunEventView, toRunView } from "./run-view.ts";
+import { type RunEventView, toRunEventView } from "./run-event-view.ts";
+import { runOutput, runStatus, toRunView } from "./run-view.ts";
 import { runnerStatusOutput, toRunnerStatusView } from "./runner-status-view.ts";
 import { type UserContext, userProcedure } from "./trpc.ts";
 

@@ -1,0 +1,4 @@
+import { routes } from "./routes/index.ts";
+import { router } from "./routes/trpc.ts";
+
+export const appRouter = router(routes);

@@ -1,0 +1,10 @@
+import { certificatesRoutes } from "./certificates.ts";
+import { proceduresRoutes } from "./procedures.ts";
+import { runsRoutes } from "./runs.ts";
+
+/** Every procedure, by noun and verb. */
+export const routes = {
+  certificates: certificatesRoutes,
+  procedures: proceduresRoutes,
+  runs: runsRoutes,
+};
