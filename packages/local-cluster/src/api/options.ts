@@ -12,6 +12,8 @@ export interface WriteParameters {
 }
 
 const VALIDATIONS = ["", "Ignore", "Strict", "Warn"];
+const MATCH = "resourceVersionMatch";
+const MATCHES = ["Exact", "NotOlderThan"];
 const POLICIES = ["Foreground", "Background", "Orphan"];
 
 /** @throws {StatusError} 422 Invalid, in the name of the options' kind (`CreateOptions`, …) */
@@ -84,32 +86,29 @@ export function parseListParameters(query: URLSearchParams): ListParameters {
     sendInitialEvents: initial === null ? undefined : truth(query, "sendInitialEvents"),
     timeoutSeconds: integer(query, "timeoutSeconds"),
   };
-  const problems = checkVersionMatch(parameters);
+  const problems = parameters.watch ? checkWatchVersion(parameters) : checkListVersion(parameters);
   if (problems.length > 0) throw invalidOptions("ListOptions", problems);
   return parameters;
 }
 
-function checkVersionMatch({ resourceVersionMatch: match, ...parameters }: ListParameters): Problem[] {
-  const field = "resourceVersionMatch";
-  if (parameters.watch) {
-    if (match === "NotOlderThan" && parameters.sendInitialEvents !== undefined) return [];
-    if (parameters.sendInitialEvents !== undefined) {
-      return [forbiddenChange(field, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")];
-    }
-    return match === ""
-      ? []
-      : [forbiddenChange(field, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")];
-  }
-  if (parameters.sendInitialEvents !== undefined) {
+function checkListVersion({ resourceVersionMatch, resourceVersion, sendInitialEvents }: ListParameters): Problem[] {
+  if (sendInitialEvents !== undefined) {
     return [forbiddenChange("sendInitialEvents", "sendInitialEvents is forbidden for list")];
   }
-  if (match === "") return [];
-  if (parameters.resourceVersion === "") {
-    return [forbiddenChange(field, "resourceVersionMatch is forbidden unless resourceVersion is provided")];
+  if (resourceVersionMatch === "") return [];
+  if (resourceVersion === "") {
+    return [forbiddenChange(MATCH, "resourceVersionMatch is forbidden unless resourceVersion is provided")];
   }
-  return match === "Exact" || match === "NotOlderThan"
-    ? []
-    : [unsupported(field, match, ["Exact", "NotOlderThan", ""])];
+  return MATCHES.includes(resourceVersionMatch) ? [] : [unsupported(MATCH, resourceVersionMatch, [...MATCHES, ""])];
+}
+
+function checkWatchVersion({ resourceVersionMatch, sendInitialEvents }: ListParameters): Problem[] {
+  if (sendInitialEvents === undefined) {
+    const why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
+    return resourceVersionMatch === "" ? [] : [forbiddenChange(MATCH, why)];
+  }
+  const why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+  return resourceVersionMatch === "NotOlderThan" ? [] : [forbiddenChange(MATCH, why)];
 }
 
 function invalidOptions(kind: string, problems: Problem[]): StatusError {
