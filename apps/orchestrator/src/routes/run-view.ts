@@ -19,7 +19,7 @@ export const runOutput = z.object({
   procedureId: z.string(),
   status: runStatus,
   finalisedBy: z.enum(["client", "timeout", "lifetime", "admin"]).nullable(),
-  /** Where the device under test begins (DeviceCapability). It answers from status `initialised` on. */
+  /** Where the device under test begins (DeviceCapability). Null until it is proven to answer. */
   testUrl: z.url().nullable(),
   /** Null: not known (yet). */
   allCriteriaMet: z.boolean().nullable(),
@@ -50,7 +50,8 @@ export function toRunView(run: RunRecord, config: PublicAddress): RunView {
     procedureId: run.procedure_id,
     status: run.status,
     finalisedBy: run.finalised_by,
-    testUrl: run.teststack_name === null ? null : buildTestUrl(run.teststack_name, config),
+    testUrl:
+      run.teststack_name === null || run.initialised_at === null ? null : buildTestUrl(run.teststack_name, config),
     allCriteriaMet: run.all_criteria_met,
     failure: run.failure_reason === null ? null : { reason: run.failure_reason, message: run.failure_message ?? "" },
     hasArtifact: run.artifact_kind !== null,

@@ -79,7 +79,7 @@ class KeepAliveKubeConfig extends KubeConfig {
   }
 
   async authorise(): Promise<{ dispatcher: Dispatcher | undefined; headers: Record<string, string> }> {
-    const context = new RequestContext("", HttpMethod.GET);
+    const context = new RequestContext(this.getCurrentCluster()?.server ?? "", HttpMethod.GET);
     await this.applySecurityAuthentication(context);
     return { dispatcher: this.#dispatcher, headers: context.getHeaders() };
   }

@@ -114,7 +114,10 @@ export async function commitTransition(db: Kysely<Database>, transition: Transit
       .executeTakeFirst();
     if (updated === undefined) throw new LeaseLostError(`teststack ${transition.teststackId} is no longer ours`);
     if (transition.run !== undefined) {
-      await trx.updateTable("run").set(neverBack(transition.run.set)).where("id", "=", transition.run.id).execute();
+      const set = neverBack(transition.run.set);
+      if (Object.keys(set).length > 0) {
+        await trx.updateTable("run").set(set).where("id", "=", transition.run.id).execute();
+      }
       for (const event of transition.events ?? []) await appendEvent(trx, { ...event, runId: transition.run.id });
     }
     return updated.version;
