@@ -4,8 +4,8 @@ import { startLocalCluster } from "./cluster.ts";
 import type { Logger } from "./logger.ts";
 
 /**
- * The local cluster as a process of its own. Says where it is in a line of JSON on standard output, its log on standard
- * error. SIGTERM and SIGINT end it with its Pods; when its parent is gone (the end of an IPC channel), it goes at once
+ * The local cluster as a process of its own. Says where it is in a line of JSON on standard output (and over the
+ * channel, if its parent has one), its log on standard error. SIGTERM and SIGINT end it with its Pods; when its parent is gone (the end of an IPC channel), it goes at once
  * and leaves the Pods' processes to be found by the next start.
  */
 const USAGE =
@@ -40,7 +40,9 @@ const stopped = Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]
     ...(podNetwork !== undefined && { podNetwork }),
   });
   const { kubeconfigPath: kubeconfig, apiUrl, edgeUrl } = cluster;
-  process.stdout.write(`${JSON.stringify({ ready: true, kubeconfig, apiUrl, edgeUrl })}\n`);
+  const ready = { ready: true, kubeconfig, apiUrl, edgeUrl };
+  process.stdout.write(`${JSON.stringify(ready)}\n`);
+  process.send?.(ready);
   await stopped;
 }
 // An IPC channel would keep the process.
