@@ -1,10 +1,31 @@
 import type { IncomingMessage } from "node:http";
 import { badRequest, StatusError } from "../status-error.ts";
+import { decodeProtobuf } from "./protobuf.ts";
 
+const PROTOBUF = "application/vnd.kubernetes.protobuf";
 const LIMIT_BYTES = 3 * 1024 * 1024;
 
 /** @throws {StatusError} 413 when it is longer than 3 MiB */
 export async function readBody(request: IncomingMessage): Promise<string> {
+  return (await readBytes(request)).toString("utf8");
+}
+
+/**
+ * Reads an object as JSON text.
+ *
+ * @throws {StatusError} 413 when it is longer than 3 MiB, 415 when it is neither JSON nor of the kinds read as protobuf
+ */
+export async function readObject(request: IncomingMessage): Promise<string> {
+  const mediaType = mediaTypeOf(request);
+  const bytes = await readBytes(request);
+  if (mediaType === "application/json") return bytes.toString("utf8");
+  const object = mediaType === PROTOBUF ? decodeProtobuf(bytes) : undefined;
+  if (object !== undefined) return JSON.stringify(object);
+  const accepted = "the body of the request was in an unknown format - accepted media types include: application/json";
+  throw new StatusError(415, "UnsupportedMediaType", accepted);
+}
+
+async function readBytes(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request) {
@@ -12,7 +33,7 @@ export async function readBody(request: IncomingMessage): Promise<string> {
     if (size > LIMIT_BYTES) throw tooLarge();
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }
 
 function tooLarge(): StatusError {
@@ -22,13 +43,6 @@ function tooLarge(): StatusError {
 /** The media type of the body, without parameters. */
 export function mediaTypeOf(request: IncomingMessage): string {
   return (request.headers["content-type"] ?? "application/json").split(";")[0]?.trim() ?? "";
-}
-
-/** @throws {StatusError} 415 for anything but JSON */
-export function checkIsJson(request: IncomingMessage): void {
-  if (mediaTypeOf(request) === "application/json") return;
-  const accepted = "the body of the request was in an unknown format - accepted media types include: application/json";
-  throw new StatusError(415, "UnsupportedMediaType", accepted);
 }
 
 /** @throws {StatusError} 400 BadRequest when it is no JSON */

@@ -4,7 +4,7 @@ import type { Deleted, Registry } from "../registry/registry.ts";
 import type { Resource } from "../resources/resource.ts";
 import { badRequest } from "../status-error.ts";
 import { addWarnings, sendJson } from "./answer.ts";
-import { checkIsJson, parseJson, readBody } from "./body.ts";
+import { parseJson, readBody, readObject } from "./body.ts";
 import type { Call } from "./call.ts";
 import { decodeBody } from "./decode-object.ts";
 import { formatList, listObjects, scopeOf } from "./lists.ts";
@@ -14,8 +14,7 @@ import { readPatch } from "./patches.ts";
 export async function createObject(call: Call, registry: Registry): Promise<void> {
   const { request, response, resource, query } = call;
   const { dryRun, fieldValidation } = parseWriteParameters(query, "CreateOptions");
-  checkIsJson(request);
-  const { object, warnings } = decodeBody(resource, await readBody(request), fieldValidation);
+  const { object, warnings } = decodeBody(resource, await readObject(request), fieldValidation);
   setNamespace(call, object);
   const created = registry.create(resource, object, { dryRun });
   addWarnings(response, warnings);
@@ -25,8 +24,7 @@ export async function createObject(call: Call, registry: Registry): Promise<void
 export async function replaceObject(call: Call, registry: Registry): Promise<void> {
   const { request, response, resource, query } = call;
   const { dryRun, fieldValidation } = parseWriteParameters(query, "UpdateOptions");
-  checkIsJson(request);
-  const { object, warnings } = decodeBody(resource, await readBody(request), fieldValidation);
+  const { object, warnings } = decodeBody(resource, await readObject(request), fieldValidation);
   setNamespace(call, object);
   checkName(call, object);
   const updated = registry.update(resource, call, () => object, { dryRun, subresource: subresourceOf(call) });

@@ -10,7 +10,9 @@ export type Defaults = Readonly<Record<string, unknown>>;
 export function applyDefaults(object: JsonObject, defaults: Defaults): void {
   for (const [pattern, value] of Object.entries(defaults)) {
     for (const { parent, field } of placesAt(object, pattern)) {
-      if (parent[field] !== undefined) continue;
+      // Go cannot tell an empty text from none.
+      const isThere = parent[field] !== undefined && !(parent[field] === "" && typeof value === "string");
+      if (isThere) continue;
       const made: unknown = typeof value === "function" ? value(parent) : structuredClone(value);
       if (made !== undefined) parent[field] = made;
     }
