@@ -9,14 +9,17 @@ export type Defaults = Readonly<Record<string, unknown>>;
 
 export function applyDefaults(object: JsonObject, defaults: Defaults): void {
   for (const [pattern, value] of Object.entries(defaults)) {
-    for (const { parent, field } of placesAt(object, pattern)) {
-      // Go cannot tell an empty text from none.
-      const isThere = parent[field] !== undefined && !(parent[field] === "" && typeof value === "string");
-      if (isThere) continue;
+    const places = placesAt(object, pattern).filter(({ parent, field }) => isAbsent(parent[field], value));
+    for (const { parent, field } of places) {
       const made: unknown = typeof value === "function" ? value(parent) : structuredClone(value);
       if (made !== undefined) parent[field] = made;
     }
   }
+}
+
+/** Go cannot tell an empty text from none. */
+function isAbsent(present: unknown, value: unknown): boolean {
+  return present === undefined || (present === "" && typeof value === "string");
 }
 
 function under(prefix: string, defaults: Defaults): Defaults {
