@@ -28,7 +28,7 @@ export function buildHardwareModuleName(pen: number, hardwareSerial: string): As
 
 export function buildDnsName(name: string): AsnType {
   const ascii = name.toLowerCase();
-  if (ascii.length > 253 || !DNS_NAME.test(ascii)) {
+  if (ascii.length > 253 || !DNS_NAME.test(ascii) || isIPv4(ascii)) {
     throw new PkiError(
       "invalid_input",
       `dnsNames has ${quote(name)}: give a host name, in its xn-- form if not ASCII.`,

@@ -33,9 +33,9 @@ export function readAuthorityChain(pem: string): readonly [ChainLink, ...ChainLi
   const chain = [first, ...issuers] as const;
   chain.forEach(checkMayIssue);
   issuers.forEach((issuer, position) => {
-    const subject = position === 0 ? first : issuers[position - 1];
-    if (subject !== undefined) checkIssued(subject, issuer, position);
+    checkIssued(chain[position] ?? first, issuer, position);
   });
+  chain.forEach(checkPathLength);
   return chain;
 }
 
@@ -50,7 +50,6 @@ function readLink(pem: string, der: Buffer, position: number): ChainLink {
   }
 }
 
-/** `position` is also how many CAs stand below, which is what a path length limits (RFC 5280 section 4.2.1.9). */
 function checkMayIssue({ x509, decoded }: ChainLink, position: number): void {
   const name = describe(x509, position);
   const constraints = findExtension(decoded, OID.basicConstraints);
@@ -61,9 +60,15 @@ function checkMayIssue({ x509, decoded }: ChainLink, position: number): void {
   if (usage instanceof BitString && !allowsUsage(usage, "keyCertSign")) {
     throw new PkiError("authority_not_ca", `${name} may not sign certificates: its keyUsage must have keyCertSign.`);
   }
-  const { pathLenConstraint } = constraints;
-  if (typeof pathLenConstraint === "number" && pathLenConstraint < position) {
-    const message = `${name} allows ${pathLenConstraint} CAs below it, but ${position} stand before it: have the CAs reissued.`;
+}
+
+/** `position` is also how many CAs stand below, which is what a path length limits (RFC 5280 section 4.2.1.9). */
+function checkPathLength({ x509, decoded }: ChainLink, position: number): void {
+  const constraints = findExtension(decoded, OID.basicConstraints);
+  const limit = constraints instanceof BasicConstraints ? constraints.pathLenConstraint : undefined;
+  if (typeof limit === "number" && limit < position) {
+    const name = describe(x509, position);
+    const message = `${name} allows ${limit} CAs below it, but ${position} stand before it: have the CAs reissued.`;
     throw new PkiError("authority_chain_broken", message);
   }
 }

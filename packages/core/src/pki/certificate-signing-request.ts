@@ -30,7 +30,9 @@ export async function readRequestedKey(csrPem: string): Promise<webcrypto.Crypto
   if (!OID.ecdsaWithSha2.includes(request.signatureAlgorithm.algorithmId)) {
     throw invalid("it must be signed with ECDSA and SHA-256, SHA-384 or SHA-512");
   }
-  const key = await request.getPublicKey(undefined, engine).catch(rejectAs("its public key is not a point of P-256"));
+  const key = await request
+    .getPublicKey(undefined, engine)
+    .catch(rejectAs("its public key is not an uncompressed point of P-256"));
   const proven = await request.verify(engine).catch(rejectAs("its signature is damaged"));
   if (!proven) throw invalid("its signature does not fit its key: sign it with the private key that belongs to it");
   return key;

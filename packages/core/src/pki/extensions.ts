@@ -22,7 +22,7 @@ export function basicConstraints(pathLength: number | undefined): Extension {
 }
 
 export function keyUsage(...usages: KeyUsage[]): Extension {
-  const positions = usages.map((usage) => KEY_USAGE_BITS[usage]);
+  const positions = usages.map((usage): number => KEY_USAGE_BITS[usage]);
   const octet = positions.reduce((bits, position) => bits | (0x80 >> position), 0);
   // DER drops the zero bits at the end of a list of named bits.
   const unusedBits = 7 - Math.max(...positions);

@@ -41,7 +41,7 @@ export function parsePrivateKey(pem: string, field: string): KeyObject {
   if (block === undefined || blocks.length > 1) {
     throw new PkiError("invalid_key", `${field} must hold exactly one private key in PEM; it holds ${blocks.length}.`);
   }
-  if (block.pem.includes("ENCRYPTED")) {
+  if (block.label.startsWith("ENCRYPTED") || /^Proc-Type: 4,ENCRYPTED/m.test(block.pem)) {
     throw new PkiError(
       "key_encrypted",
       `${field} is encrypted: store it without a passphrase (openssl pkey -in … -out …).`,

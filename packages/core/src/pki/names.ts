@@ -6,8 +6,13 @@ import { PkiError } from "./pki-error.ts";
 /** Lengths are the upper bounds of RFC 5280 appendix A. */
 const ATTRIBUTES = {
   C: { type: OID.countryName, encode: PrintableString, pattern: /^[A-Z]{2}$/, rule: "two capital letters" },
-  O: { type: OID.organizationName, encode: Utf8String, pattern: /^[^\p{Cc}]{1,64}$/u, rule: "1 to 64 characters" },
-  CN: { type: OID.commonName, encode: Utf8String, pattern: /^[^\p{Cc}]{1,64}$/u, rule: "1 to 64 characters" },
+  O: {
+    type: OID.organizationName,
+    encode: Utf8String,
+    pattern: /^[^\p{Cc}\p{Cs}]{1,64}$/u,
+    rule: "1 to 64 characters",
+  },
+  CN: { type: OID.commonName, encode: Utf8String, pattern: /^[^\p{Cc}\p{Cs}]{1,64}$/u, rule: "1 to 64 characters" },
   serialNumber: {
     type: OID.serialNumber,
     encode: PrintableString,
