@@ -46,7 +46,7 @@ export async function* walk(identity: DeviceIdentity, startUrl: string): AsyncGe
 /** The first page only. */
 export async function getOnce(identity: DeviceIdentity, url: string): Promise<Exchange> {
   using agent = openAgent(identity);
-  return get(agent.agent, new URL(url));
+  return await get(agent.agent, new URL(url));
 }
 
 function openAgent({ chainPem, privateKeyPem, caPem }: DeviceIdentity): Disposable & { agent: Agent } {

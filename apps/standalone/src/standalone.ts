@@ -57,9 +57,8 @@ export async function startStandalone(config: StandaloneConfig, say: (message: s
   async function launch<TReady>(spec: LaunchSpec): Promise<TReady> {
     const logFile = join(home, "logs", `${spec.name}.log`);
     const env = { ...config.environment, ...spec.env };
-    const { process, ready } = await SupervisedProcess.start<TReady>({ ...spec, env, logFile, say });
-    starting.use(process);
-    return ready;
+    // Owned before it runs: whatever fails beside it, it is stopped.
+    return starting.use(new SupervisedProcess({ ...spec, env, logFile, say })).start<TReady>();
   }
 
   const [databaseUrl, cluster] = await Promise.all([
@@ -140,7 +139,7 @@ async function furnish(kubeconfig: string): Promise<string> {
     organisation: "cactus laptop",
     now: new Date(),
   });
-  return readCaCertificate(cluster);
+  return await readCaCertificate(cluster);
 }
 
 async function readCaCertificate(cluster: Cluster): Promise<string> {

@@ -36,20 +36,19 @@ export class SupervisedProcess implements AsyncDisposable {
   #child: ChildProcess | undefined;
   #supervising: Promise<void> | undefined;
 
-  private constructor(spec: ProcessSpec) {
+  constructor(spec: ProcessSpec) {
     this.#spec = spec;
   }
 
   /**
-   * Starts it and resolves with what it said when it was ready.
+   * Starts it, keeps it running from then on, and resolves with what it said when it was ready.
    *
    * @throws {Error} when it ends before that; the message names its log
    */
-  static async start<TReady>(spec: ProcessSpec): Promise<{ process: SupervisedProcess; ready: TReady }> {
-    const process = new SupervisedProcess(spec);
-    const ready = await process.#launch();
-    process.#supervising = process.#supervise();
-    return { process, ready: ready as TReady };
+  async start<TReady>(): Promise<TReady> {
+    const ready = await this.#launch();
+    this.#supervising = this.#supervise();
+    return ready as TReady;
   }
 
   /** Id of the process that runs now. */

@@ -38,7 +38,7 @@ export async function run(deps: RunDeps, procedureId: string, options: RunOption
   deps.progress.done(`certificate   ${options.kind}, LFDI ${certificate.lfdi}`);
   const { runId } = await client.runs.create.mutate({ procedureId, certificateId: certificate.certificateId });
   deps.progress.done(`run           ${runId}`);
-  const story = new Story(client, runId, deps.progress);
+  await using story = new Story(client, runId, deps.progress);
   try {
     if ((await story.until("initialised")) !== undefined) {
       await actAsDevice(deps, client, { run: await client.runs.get.query({ runId }), certificate });
@@ -58,13 +58,17 @@ export async function run(deps: RunDeps, procedureId: string, options: RunOption
 }
 
 /** Tells a run's events as they come. */
-class Story {
+class Story implements AsyncDisposable {
   readonly #events: AsyncIterator<RunEvent>;
   readonly #progress: Progress;
 
   constructor(client: OrchestratorClient, runId: string, progress: Progress) {
     this.#events = followRun(client, { runId })[Symbol.asyncIterator]();
     this.#progress = progress;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#events.return?.();
   }
 
   /** Goes on until an event of this kind; undefined when the run failed or ended before. */
