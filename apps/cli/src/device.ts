@@ -12,67 +12,84 @@ export interface DeviceIdentity {
 export interface Exchange {
   path: string;
   status: number;
-  contentType: string;
   body: string;
 }
 
 /** Most pages that a walk visits. */
 const MOST_PAGES = 40;
 const TIMEOUT_MS = 15_000;
+/** IEEE 2030.5-2018 §5.4: the media type of its XML. */
+const MEDIA_TYPE = "application/sep+xml";
+
+/** A device under test that has found its server. */
+export interface Device extends Disposable {
+  get(path: string): Promise<Exchange>;
+  /** Begins at DeviceCapability and follows every href, breadth first. Returns each exchange. */
+  walk(): Promise<Exchange[]>;
+  /** Registers in-band: POSTs an EndDevice to the list. @throws {Error} when it is not taken */
+  register(identity: { lfdi: string; sfdi: string }): Promise<void>;
+}
 
 /**
- * Walks a 2030.5 server over mutual TLS as a device does: begins at DeviceCapability and follows every href,
- * breadth first. Yields each exchange.
- *
- * @throws {Error} when the server cannot be reached, or refuses the handshake
+ * Speaks to a 2030.5 server over mutual TLS as a device does. Nothing is sent before the first call, each of which throws
+ * when the server cannot be reached or refuses the handshake.
  */
-export async function* walk(identity: DeviceIdentity, startUrl: string): AsyncGenerator<Exchange> {
-  using agent = openAgent(identity);
-  const start = new URL(startUrl);
-  const seen = new Set([start.pathname]);
-  const waiting = [start.pathname];
-  for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
-    const exchange = await get(agent.agent, new URL(path, start));
-    yield exchange;
-    if (exchange.status !== 200) continue;
-    for (const href of listHrefs(exchange.body)) {
-      if (seen.size >= MOST_PAGES || seen.has(href)) continue;
-      seen.add(href);
-      waiting.push(href);
-    }
-  }
-}
-
-/** The first page only. */
-export async function getOnce(identity: DeviceIdentity, url: string): Promise<Exchange> {
-  using agent = openAgent(identity);
-  return await get(agent.agent, new URL(url));
-}
-
-function openAgent({ chainPem, privateKeyPem, caPem }: DeviceIdentity): Disposable & { agent: Agent } {
+export function openDevice({ chainPem, privateKeyPem, caPem }: DeviceIdentity, startUrl: string): Device {
   const agent = new Agent({ cert: chainPem, key: privateKeyPem, ca: [caPem, ...rootCertificates], keepAlive: true });
-  return { agent, [Symbol.dispose]: () => agent.destroy() };
+  const get = (path: string): Promise<Exchange> => exchange(agent, new URL(path, startUrl));
+  const start = new URL(startUrl).pathname;
+
+  async function walk(): Promise<Exchange[]> {
+    const pages: Exchange[] = [];
+    const seen = new Set([start]);
+    const waiting = [start];
+    for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
+      const page = await get(path);
+      pages.push(page);
+      const fresh = page.status === 200 ? listHrefs(page.body).filter((href) => !seen.has(href)) : [];
+      for (const href of fresh.slice(0, MOST_PAGES - seen.size)) {
+        seen.add(href);
+        waiting.push(href);
+      }
+    }
+    return pages;
+  }
+
+  async function register({ lfdi, sfdi }: { lfdi: string; sfdi: string }): Promise<void> {
+    const list = /<EndDeviceListLink[^>]*\shref="([^"]+)"/.exec((await get(start)).body)?.[1];
+    if (list === undefined) throw new Error("DeviceCapability has no EndDeviceListLink: the device cannot register.");
+    const changedTime = Math.floor(Date.now() / 1000);
+    const body = `<EndDevice xmlns="urn:ieee:std:2030.5:ns"><lFDI>${lfdi.toUpperCase()}</lFDI><sFDI>${sfdi}</sFDI><changedTime>${changedTime}</changedTime></EndDevice>`;
+    const { status } = await exchange(agent, new URL(list, startUrl), body);
+    if (status !== 201) throw new Error(`The server did not register the device: ${status}.`);
+  }
+
+  return { get, walk, register, [Symbol.dispose]: () => agent.destroy() };
 }
 
 /** Links in a 2030.5 body; only paths, as the standard has them. */
 function listHrefs(body: string): string[] {
-  return [...body.matchAll(/\shref="(\/[^"]*)"/g)].map(([, href = ""]) => href);
+  return [...new Set([...body.matchAll(/\shref="(\/[^"]*)"/g)].map(([, href = ""]) => href))];
 }
 
-function get(agent: Agent, url: URL): Promise<Exchange> {
+/** A GET, or a POST of a body. */
+function exchange(agent: Agent, url: URL, body?: string): Promise<Exchange> {
   return new Promise((resolve, reject) => {
-    const headers = { accept: "application/sep+xml" };
-    const outgoing = request(url, { agent, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const outgoing = request(url, {
+      agent,
+      method: body === undefined ? "GET" : "POST",
+      headers: { accept: MEDIA_TYPE, ...(body !== undefined && { "content-type": MEDIA_TYPE }) },
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
     outgoing.on("error", reject);
     outgoing.on("response", async (response) => {
       try {
-        const body = (await response.setEncoding("utf8").toArray()).join("");
-        const contentType = response.headers["content-type"] ?? "";
-        resolve({ path: url.pathname, status: response.statusCode ?? 0, contentType, body });
+        const text = (await response.setEncoding("utf8").toArray()).join("");
+        resolve({ path: url.pathname, status: response.statusCode ?? 0, body: text });
       } catch (error) {
         reject(error);
       }
     });
-    outgoing.end();
+    outgoing.end(body);
   });
 }

@@ -15,6 +15,9 @@ const program = new Command("cactus")
   .option("--url <url>", "the orchestrator (default: CACTUS_URL, or the one running on this machine)")
   .option("--token <token>", "bearer token (default: CACTUS_TOKEN, or the running one's)");
 
+const interrupted = new AbortController();
+process.once("SIGINT", () => interrupted.abort());
+
 function connect(): Connection {
   return findConnection(program.opts(), process.env);
 }
@@ -25,7 +28,8 @@ program
   .addOption(kind)
   .option("--out <file>", "where to save the zip (default: its own name)")
   .action(async (procedure, options) => {
-    process.exitCode = EXIT_CODES[await run({ connection: connect(), progress }, procedure, options)];
+    process.exitCode =
+      EXIT_CODES[await run({ connection: connect(), progress, signal: interrupted.signal }, procedure, options)];
   });
 
 program

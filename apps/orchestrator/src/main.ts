@@ -16,3 +16,5 @@ try {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 }
+// The channel, if there is one, would keep the process.
+if (process.connected) process.disconnect();

@@ -37,7 +37,10 @@ export async function startTestCluster(): Promise<TestCluster> {
   };
   const namespaces = { orchestration: "test-orchestration", execution: "test-execution" };
   await ensurePki(client, { fqdn: "localhost", organisation: "test", now: new Date(), names, namespaces });
-  const secret = await client.core.readNamespacedSecret({ name: names.caCertificateSecret, namespace: namespaces.execution });
+  const secret = await client.core.readNamespacedSecret({
+    name: names.caCertificateSecret,
+    namespace: namespaces.execution,
+  });
   const edge = new URL(local.edgeUrl);
   const owned = stack.move();
   return {

@@ -1,6 +1,6 @@
 import { createOrchestratorClient, followRun, type Run } from "@cactus/client";
 import type { Connection } from "../connection.ts";
-import { download } from "../download.ts";
+import { saveArtifact } from "../download.ts";
 import type { Progress } from "../progress.ts";
 
 /** Ends a run (again without harm), waits for its end, and saves its zip where there is one. */
@@ -13,10 +13,6 @@ export async function finalise(
   progress.doing("finalising");
   for await (const event of followRun(client, { runId })) progress.note(`${event.kind.padEnd(13)} ${event.message}`);
   const run = await client.runs.get.query({ runId });
-  if (run.artifact !== null) {
-    const file = out ?? run.artifact.fileName;
-    await download(connection, { runId, file, sha256: run.artifact.sha256 });
-    progress.done(`artifact      ${file} (${run.artifact.kind}, ${run.artifact.size} bytes, SHA-256 checked)`);
-  }
+  await saveArtifact({ connection, progress }, run, out);
   return run;
 }

@@ -1,19 +1,21 @@
 import {
   type ClientCertificate,
   createOrchestratorClient,
-  followRun,
   type OrchestratorClient,
   type Run,
-  type RunEvent,
+  reasonOf,
 } from "@cactus/client";
 import type { Connection } from "../connection.ts";
-import { type DeviceIdentity, getOnce, walk } from "../device.ts";
-import { download } from "../download.ts";
+import { openDevice } from "../device.ts";
+import { saveArtifact } from "../download.ts";
 import type { Progress } from "../progress.ts";
+import { Story } from "../story.ts";
 
 export interface RunDeps {
   connection: Connection;
   progress: Progress;
+  /** The user wants no more of it. */
+  signal: AbortSignal;
 }
 
 export interface RunOptions {
@@ -38,9 +40,9 @@ export async function run(deps: RunDeps, procedureId: string, options: RunOption
   deps.progress.done(`certificate   ${options.kind}, LFDI ${certificate.lfdi}`);
   const { runId } = await client.runs.create.mutate({ procedureId, certificateId: certificate.certificateId });
   deps.progress.done(`run           ${runId}`);
-  await using story = new Story(client, runId, deps.progress);
+  await using story = new Story(client, runId, deps);
   try {
-    if ((await story.until("initialised")) !== undefined) {
+    if (await story.until("initialised")) {
       await actAsDevice(deps, client, { run: await client.runs.get.query({ runId }), certificate });
       await client.runs.finalise.mutate({ runId });
     }
@@ -48,7 +50,7 @@ export async function run(deps: RunDeps, procedureId: string, options: RunOption
     const ended = await client.runs.get.query({ runId });
     // A failed run's evidence is stored on the way to its end.
     if (ended.status === "failed") await story.until("end");
-    await save(deps, await client.runs.get.query({ runId }), options.out);
+    await saveArtifact(deps, await client.runs.get.query({ runId }), options.out);
     await story.until("end");
     return judge(ended);
   } catch (error) {
@@ -57,78 +59,40 @@ export async function run(deps: RunDeps, procedureId: string, options: RunOption
   }
 }
 
-/** Tells a run's events as they come. */
-class Story implements AsyncDisposable {
-  readonly #events: AsyncIterator<RunEvent>;
-  readonly #progress: Progress;
-
-  constructor(client: OrchestratorClient, runId: string, progress: Progress) {
-    this.#events = followRun(client, { runId })[Symbol.asyncIterator]();
-    this.#progress = progress;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#events.return?.();
-  }
-
-  /** Goes on until an event of this kind; undefined when the run failed or ended before. */
-  async until(kind: string): Promise<RunEvent | undefined> {
-    for (;;) {
-      this.#progress.doing(`until ${kind}`);
-      const { value: event, done } = await this.#events.next();
-      if (done) return undefined;
-      const tell =
-        event.kind === "failed"
-          ? this.#progress.failed
-          : TOLD_AS_NOTE.has(event.kind)
-            ? this.#progress.note
-            : this.#progress.done;
-      tell(`${event.kind.padEnd(13)} ${event.message}`);
-      if (event.kind === kind) return event;
-      if (event.kind === "failed") return undefined;
-    }
-  }
-}
-
-const TOLD_AS_NOTE = new Set([
-  "waiting",
-  "requested",
-  "collecting",
-  "deleting",
-  "finalise_requested",
-  "start_requested",
-]);
+/** Rounds that a device makes at most: some steps want to be asked again. */
+const MOST_ROUNDS = 5;
 
 async function actAsDevice(
   { progress }: RunDeps,
   client: OrchestratorClient,
   { run, certificate }: { run: Run; certificate: ClientCertificate },
 ): Promise<void> {
-  if (run.testUrl === null || certificate.privateKeyPem === null) throw new Error("the run has no address");
+  const { runId, testUrl } = run;
+  if (testUrl === null || certificate.privateKeyPem === null) throw new Error("The run has no address.");
   const { certificatePem: caPem } = await client.certificates.authority.query();
-  const identity: DeviceIdentity = { chainPem: certificate.chainPem, privateKeyPem: certificate.privateKeyPem, caPem };
-  progress.doing(`GET ${run.testUrl}`);
-  const first = await getOnce(identity, run.testUrl);
-  progress.done(`device        GET ${first.path} → ${first.status} over mutual TLS`);
-  if (run.status === "initialised") await client.runs.start.mutate({ runId: run.runId });
-  let pages = 0;
-  for await (const exchange of walk(identity, run.testUrl)) {
-    pages += 1;
-    if (exchange.status >= 400) progress.note(`device        GET ${exchange.path} → ${exchange.status}`);
+  const { chainPem, privateKeyPem, lfdi, sfdi } = certificate;
+  using device = openDevice({ chainPem, privateKeyPem, caPem }, testUrl);
+  progress.doing(`GET ${testUrl}`);
+  const { path, status } = await device.get(new URL(testUrl).pathname);
+  progress.done(`device        GET ${path} → ${status} over mutual TLS`);
+  if (run.status === "initialised") {
+    await client.runs.start.mutate({ runId }).catch(async (error: unknown) => {
+      if (reasonOf(error) !== "precondition_failed") throw error;
+      progress.note(`device        ${error instanceof Error ? error.message : ""} Registering.`);
+      await device.register({ lfdi, sfdi });
+      await client.runs.start.mutate({ runId });
+    });
   }
-  const status = await client.runs.status.query({ runId: run.runId });
-  progress.done(`device        walked ${pages} pages; ${status.summary}`);
-}
-
-async function save({ connection, progress }: RunDeps, run: Run, out: string | undefined): Promise<void> {
-  if (run.artifact === null) {
-    progress.note("artifact      none");
-    return;
+  let completed = -1;
+  for (let round = 0; round < MOST_ROUNDS; round += 1) {
+    const pages = await device.walk();
+    const { steps, summary } = await client.runs.status.query({ runId });
+    const served = pages.filter((page) => page.status === 200).length;
+    progress.done(`device        walked ${pages.length} pages, ${served} are served; ${summary}`);
+    const done = steps.filter((step) => step.completedAt !== null).length;
+    if (done === steps.length || done === completed) return;
+    completed = done;
   }
-  const file = out ?? run.artifact.fileName;
-  progress.doing(`downloading ${file}`);
-  await download(connection, { runId: run.runId, file, sha256: run.artifact.sha256 });
-  progress.done(`artifact      ${file} (${run.artifact.kind}, ${run.artifact.size} bytes, SHA-256 checked)`);
 }
 
 function judge(run: Run): RunOutcome {
