@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, execFile, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,6 +22,8 @@ export interface PkiFolder extends AsyncDisposable {
   readonly aggregator: ClientCertificate;
   /** Runs a tool in the folder and gives what it printed. Fails when the tool is missing or says no. */
   run(tool: string, ...args: string[]): Promise<string>;
+  /** Starts a tool in the folder. */
+  start(tool: string, ...args: string[]): ChildProcessWithoutNullStreams;
 }
 
 export async function createPkiFolder(now: Date): Promise<PkiFolder> {
@@ -51,6 +53,7 @@ export async function createPkiFolder(now: Date): Promise<PkiFolder> {
     device,
     aggregator,
     run: async (tool, ...args) => (await promisify(execFile)(tool, args, { cwd: path })).stdout,
+    start: (tool, ...args) => spawn(tool, args, { cwd: path }),
     [Symbol.asyncDispose]: () => rm(path, { recursive: true }),
   };
 }

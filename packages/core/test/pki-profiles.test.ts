@@ -158,33 +158,34 @@ test("SERCA: self-signed, any policy, no limit of depth, 35 years", () => {
   );
 });
 
-test("MCA: issues CAs of one level only, 25 years", () => {
-  expect(printCertificate(pki.hierarchy.mcaPem, pki.hierarchy.sercaPem)).toBe(
+test.each([
+  {
+    what: "MCA: issues CAs of one level only, 25 years",
+    own: "mcaPem",
+    issuers: "sercaPem",
+    issuer: ROOT,
+    subject: MCA,
+    notAfter: "GeneralizedTime 20511123100000Z",
+    pathLength: "01",
+  },
+  {
+    what: "MICA: issues no CAs, 15 years",
+    own: "micaPem",
+    issuers: "mcaPem",
+    issuer: MCA,
+    subject: MICA,
+    notAfter: "UTCTime 411123100000Z",
+    pathLength: "00",
+  },
+] as const)("$what", ({ own, issuers, issuer, subject, notAfter, pathLength }) => {
+  expect(printCertificate(pki.hierarchy[own], pki.hierarchy[issuers])).toBe(
     certificate({
-      issuer: ROOT,
-      subject: MCA,
+      issuer,
+      subject,
       notBefore: NOT_BEFORE,
-      notAfter: "GeneralizedTime 20511123100000Z",
+      notAfter,
       extensions: [
-        extension("2.5.29.19", true, "SEQUENCE\n  BOOLEAN ff\n  INTEGER 01"),
-        CA_KEY_USAGE,
-        extension("2.5.29.32", true, CA_POLICIES),
-        AUTHORITY_KEY_IDENTIFIER,
-        SUBJECT_KEY_IDENTIFIER,
-      ],
-    }),
-  );
-});
-
-test("MICA: issues no CAs, 15 years", () => {
-  expect(printCertificate(pki.hierarchy.micaPem, pki.hierarchy.mcaPem)).toBe(
-    certificate({
-      issuer: MCA,
-      subject: MICA,
-      notBefore: NOT_BEFORE,
-      notAfter: "UTCTime 411123100000Z",
-      extensions: [
-        extension("2.5.29.19", true, "SEQUENCE\n  BOOLEAN ff\n  INTEGER 00"),
+        extension("2.5.29.19", true, `SEQUENCE\n  BOOLEAN ff\n  INTEGER ${pathLength}`),
         CA_KEY_USAGE,
         extension("2.5.29.32", true, CA_POLICIES),
         AUTHORITY_KEY_IDENTIFIER,

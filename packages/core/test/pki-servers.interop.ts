@@ -1,4 +1,3 @@
-import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { get } from "node:https";
@@ -26,8 +25,7 @@ describe("openssl s_server", () => {
   async function connectOnce(depth: string, tls: string[], client: string[]): Promise<string> {
     const pair = ["-cert", "server.pem", "-cert_chain", "issuers.pem", "-key", "server.key", "-CAfile", "serca.pem"];
     const demand = ["-Verify", depth, "-verify_depth", depth, "-verify_return_error", "-naccept", "1"];
-    const args = ["s_server", "-accept", "127.0.0.1:0", ...pair, ...demand, ...tls];
-    const server = spawn("openssl", args, { cwd: folder.path });
+    const server = folder.start("openssl", "s_server", "-accept", "127.0.0.1:0", ...pair, ...demand, ...tls);
     const printed: Buffer[] = [];
     for (const output of [server.stdout, server.stderr]) output.on("data", (chunk) => printed.push(chunk));
     const text = () => Buffer.concat(printed).toString();
@@ -37,7 +35,7 @@ describe("openssl s_server", () => {
         () => /ACCEPT (127\.0\.0\.1:\d+)/.exec(text())?.[1] ?? Promise.reject(text()),
         20_000,
       );
-      await connect(["s_client", "-connect", address, "-CAfile", "serca.pem", "-brief", ...tls, ...client]);
+      await connect("-connect", address, "-CAfile", "serca.pem", "-brief", ...tls, ...client);
       await ended;
       return text();
     } finally {
@@ -46,9 +44,10 @@ describe("openssl s_server", () => {
   }
 
   /** Ends as soon as the handshake is over, one way or the other: the server tells which. */
-  async function connect(args: string[]): Promise<void> {
-    const client = execFile("openssl", args, { cwd: folder.path });
-    client.stdin?.end();
+  async function connect(...args: string[]): Promise<void> {
+    const client = folder.start("openssl", "s_client", ...args);
+    client.stdin.end();
+    for (const output of [client.stdout, client.stderr]) output.resume();
     await once(client, "close");
   }
 
@@ -80,7 +79,8 @@ test("nginx takes a device that sends its issuers, at depth 2 and not at 1, and 
       [shallow, 1],
     ]),
   );
-  const nginx = spawn("nginx", ["-p", path, "-c", "nginx.conf"], { stdio: "ignore" });
+  const nginx = folder.start("nginx", "-p", path, "-c", "nginx.conf");
+  for (const output of [nginx.stdout, nginx.stderr]) output.resume();
   await once(nginx, "spawn");
   try {
     await vi.waitFor(() => visit(deep, device.chainPem), 20_000);
