@@ -3,15 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { CoreV1Event } from "@kubernetes/client-node";
-import { expect } from "vitest";
 import type { ClusterApi, LogOptions, NodeApi, Stored } from "../src/cluster-api.ts";
 import { type NodeAgentOptions, startNodeAgent } from "../src/node-agent/node-agent.ts";
 import type { Container, ContainerStatus, Pod, PodSpec } from "../src/node-agent/pod-model.ts";
+import { agentOptions, IMAGE, NODE } from "./_agent-options.ts";
 import { NAMESPACE, openCluster } from "./_cluster.ts";
-
-export const NODE = "local";
-/** The image of every container that does not say otherwise: the fixture's folder, and the machine's own programs. */
-export const IMAGE = "machine";
+import { eventually } from "./_eventually.ts";
 
 export interface AgentFixture extends AsyncDisposable {
   cluster: ClusterApi;
@@ -57,17 +54,6 @@ export async function startAgentFixture(options: Partial<NodeAgentOptions> = {})
   };
 }
 
-export function agentOptions(
-  cluster: ClusterApi,
-  folder: string,
-  more: Partial<NodeAgentOptions> = {},
-): NodeAgentOptions {
-  const backoff = { initialMs: 200, maxMs: 800 };
-  const app = { folder, entrypoint: ["node", "main.ts"], cmd: ["from-image"], env: { FROM_IMAGE: "i", OVER: "image" } };
-  const images = { [IMAGE]: folder, app };
-  return { cluster, dataDir: join(folder, "data"), nodeName: NODE, images, backoff, ...more };
-}
-
 export function buildPod(name: string, spec: Partial<PodSpec>, metadata: object = {}): object {
   const withImage = (container: Container): Container => ({ image: IMAGE, ...container });
   return {
@@ -89,17 +75,16 @@ export function shell(name: string, script: string, more: Partial<Container> = {
   return { name, command: ["/bin/sh", "-c", script.replaceAll("$", () => "$$")], ...more };
 }
 
-async function untilPod(get: () => Promise<Pod>, isSo: (pod: Pod) => boolean, what = String(isSo)): Promise<Pod> {
+export async function untilPod(
+  get: () => Promise<Pod>,
+  isSo: (pod: Pod) => boolean,
+  what = String(isSo),
+): Promise<Pod> {
   let pod = await get();
-  await expect
-    .poll(
-      async () => {
-        pod = await get();
-        return isSo(pod) || { what, status: pod.status };
-      },
-      { timeout: 20_000, interval: 20 },
-    )
-    .toBe(true);
+  await eventually(async () => {
+    pod = await get();
+    return isSo(pod) || { what, status: pod.status };
+  }).toBe(true);
   return pod;
 }
 

@@ -15,6 +15,7 @@ import {
   startBackend,
   startEdgeFixture,
 } from "./_edge.ts";
+import { eventually } from "./_eventually.ts";
 
 let fixture: EdgeFixture;
 let backend: Awaited<ReturnType<typeof startBackend>>;
@@ -27,7 +28,7 @@ beforeEach(async () => {
   await createService(fixture.cluster, backend.port);
   const annotations = { ...REWRITTEN, "proxy-read-timeout": "1" };
   await fixture.cluster.create("ingresses", buildIngress("run-1", ["/run-1/(.*)"], { annotations }));
-  await expect.poll(async () => (await fixture.get("/run-1/")).status).toBe(200);
+  await eventually(async () => (await fixture.get("/run-1/")).status).toBe(200);
   backend.seen.length = 0;
   return async () => {
     await fixture[Symbol.asyncDispose]();
@@ -87,7 +88,7 @@ test("a body above the limit is refused, told or not, and the limit is the Ingre
   const ingress = buildIngress("run-1", ["/run-1/(.*)"], { annotations });
   await fixture.cluster.update("ingresses", ingress);
   const send = () => fixture.send(head("POST", [`Content-Length: ${big.length}`, closing], big));
-  await expect.poll(async () => (await send()).status).toBe(200);
+  await eventually(async () => (await send()).status).toBe(200);
 });
 
 test("Expect: 100-continue is answered, unless the request is refused", async () => {

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { NAMESPACE } from "./_cluster.ts";
 import {
@@ -13,6 +14,7 @@ import {
   startEdgeFixture,
 } from "./_edge.ts";
 import { SPELLINGS } from "./_edge-spellings.ts";
+import { eventually } from "./_eventually.ts";
 
 let fixture: EdgeFixture;
 let backend: Awaited<ReturnType<typeof startBackend>>;
@@ -41,7 +43,7 @@ async function ask(targets: string[]): Promise<Record<string, string | number>> 
   return answers;
 }
 
-const untilServed = (target: string) => expect.poll(async () => (await fixture.get(target)).status).toBe(200);
+const untilServed = (target: string) => eventually(async () => (await fixture.get(target)).status).toBe(200);
 
 test("no spelling of a path leads out of what the rewrite yields", async () => {
   await serve("run-1", ["/run-1/(.*)"], { annotations: REWRITTEN });
@@ -135,8 +137,8 @@ test("only Ingresses of its class or of none are served, and told where", async 
   const get = (name: string) =>
     fixture.cluster.get<{ status?: object }>({ resource: "ingresses", namespace: NAMESPACE, name });
   const loadBalancer = { ingress: [{ ip: "127.0.0.1", ports: [{ port: fixture.edge.port, protocol: "TCP" }] }] };
-  await expect.poll(async () => (await get("ours")).status).toEqual({ loadBalancer });
-  await expect.poll(async () => (await get("unnamed")).status).toEqual({ loadBalancer });
+  await eventually(async () => (await get("ours")).status).toEqual({ loadBalancer });
+  await eventually(async () => (await get("unnamed")).status).toEqual({ loadBalancer });
   expect((await get("theirs")).status ?? {}).not.toEqual({ loadBalancer });
 });
 
@@ -177,14 +179,23 @@ test("a Service without ready endpoints is 503, one that refuses 502, and each c
   const { port } = closed.address() as { port: number };
   closed.close();
   await createService(fixture.cluster, port, "refusing");
-  await expect
-    .poll(() => ask(["/none", "/unready", "/refusing"]))
-    .toEqual({ "/none": 503, "/unready": 503, "/refusing": 502 });
+  await eventually(() => ask(["/none", "/unready", "/refusing"])).toEqual({
+    "/none": 503,
+    "/unready": 503,
+    "/refusing": 502,
+  });
   const slice = { resource: "endpointslices", namespace: NAMESPACE, name: "unready-1" };
   await fixture.cluster.patch(slice, { endpoints: [{ addresses: ["127.0.0.1"], conditions: { ready: true } }] });
-  await expect.poll(() => ask(["/unready"])).toEqual({ "/unready": "/unready" });
+  await eventually(() => ask(["/unready"])).toEqual({ "/unready": "/unready" });
   await fixture.cluster.delete(slice);
-  await expect.poll(() => ask(["/unready"])).toEqual({ "/unready": 503 });
+  await eventually(() => ask(["/unready"])).toEqual({ "/unready": 503 });
+});
+
+test("a route is there for the next request after its Ingress", async () => {
+  await serve("a", ["/a"]);
+  // The cluster tells what it has written in the next turn.
+  await nextTurn();
+  expect(await ask(["/a"])).toEqual({ "/a": "/a" });
 });
 
 test("a hundred routes that come at once are all served", async () => {

@@ -4,13 +4,14 @@ import { beforeEach, expect, test } from "vitest";
 import { createRootAuthority, type Identity } from "./_certificates.ts";
 import { NAMESPACE } from "./_cluster.ts";
 import { buildIngress, type EdgeFixture, HOST, startEdgeFixture, tlsSecret } from "./_edge.ts";
+import { eventually } from "./_eventually.ts";
 
 let fixture: EdgeFixture;
 
 beforeEach(async () => {
   fixture = await startEdgeFixture();
   await fixture.cluster.create("ingresses", buildIngress("run-1", ["/run-1/(.*)"]));
-  await expect.poll(() => shownTo(HOST)).toBe(HOST);
+  await eventually(() => shownTo(HOST)).toBe(HOST);
   return () => fixture[Symbol.asyncDispose]();
 });
 
@@ -72,14 +73,14 @@ test("shows each host its certificate, the first host's to those who name none t
   await cluster.create("secrets", tlsSecret("other", await authority.issueServer("*.other.example")));
   const other = { host: "*.other.example", secretName: "other" };
   await cluster.create("ingresses", buildIngress("z-other", ["/"], other));
-  await expect.poll(() => shownTo("a.other.example")).toBe("*.other.example");
+  await eventually(() => shownTo("a.other.example")).toBe("*.other.example");
   expect(await shownTo("")).toBe(HOST);
   expect(await shownTo("unknown.example")).toBe(HOST);
   await cluster.update("secrets", tlsSecret("tls-server-certificate", await authority.issueServer("renewed.example")));
-  await expect.poll(() => shownTo(HOST)).toBe("renewed.example");
-  await expect.poll(() => shownTo("")).toBe("renewed.example");
+  await eventually(() => shownTo(HOST)).toBe("renewed.example");
+  await eventually(() => shownTo("")).toBe("renewed.example");
   await cluster.delete({ resource: "ingresses", namespace: NAMESPACE, name: "run-1" });
-  await expect.poll(() => shownTo("")).toBe("*.other.example");
+  await eventually(() => shownTo("")).toBe("*.other.example");
 });
 
 const garbage = Buffer.from("garbage").toString("base64");
@@ -100,13 +101,13 @@ test.each([
   const metadata = { name: "tls-server-certificate", namespace: NAMESPACE };
   await cluster.delete({ resource: "secrets", ...metadata });
   if (data !== undefined) await cluster.create("secrets", { apiVersion: "v1", kind: "Secret", metadata, data });
-  await expect.poll(() => shownTo(HOST)).toContain("no certificate for this host");
-  await expect.poll(() => shownTo("")).toContain("no certificate for this host");
+  await eventually(() => shownTo(HOST)).toContain("no certificate for this host");
+  await eventually(() => shownTo("")).toContain("no certificate for this host");
   expect((await fixture.get("/")).status).toBe(404);
 });
 
 test("an edge without any Ingress answers 404", async () => {
   await fixture.cluster.delete({ resource: "ingresses", namespace: NAMESPACE, name: "run-1" });
-  await expect.poll(() => shownTo("")).toContain("no certificate for this host");
+  await eventually(() => shownTo("")).toContain("no certificate for this host");
   expect((await fixture.get("/")).status).toBe(404);
 });

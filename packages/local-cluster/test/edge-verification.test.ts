@@ -17,6 +17,7 @@ import {
   tlsSecret,
   VERIFIED,
 } from "./_edge.ts";
+import { eventually } from "./_eventually.ts";
 
 let fixture: EdgeFixture;
 let backend: Awaited<ReturnType<typeof startBackend>>;
@@ -101,7 +102,7 @@ test.each([
   ["x", 400],
 ])("depth %s counts the intermediates", async (depth, status) => {
   await annotate({ "auth-tls-verify-depth": depth });
-  await expect.poll(async () => (await fixture.get("/run-1/dcap")).status).toBe(status);
+  await eventually(async () => (await fixture.get("/run-1/dcap")).status).toBe(status);
 });
 
 test.each([
@@ -116,7 +117,7 @@ test.each([
   ["has a revocation list that is none", () => fixture.cluster.patch(CA_REF, { data: { "ca.crl": "eA==" } })],
 ])("is closed when the CA Secret %s", async (_, breakIt) => {
   await breakIt();
-  await expect.poll(async () => (await fixture.get("/run-1/dcap")).status).toBe(403);
+  await eventually(async () => (await fixture.get("/run-1/dcap")).status).toBe(403);
   backend.seen.length = 0;
   expect((await fixture.get("/run-1/dcap", {}, { cert: undefined, key: undefined })).status).toBe(403);
   expect(backend.seen).toEqual([]);
@@ -139,10 +140,10 @@ test("verifies with what the CA Secret holds now, also on connections that were 
   };
   expect(await ask()).toEqual({ status: 200, isReused: false });
   await cluster.update("secrets", caSecret(other.certificatePem + pki.root.certificatePem));
-  await expect.poll(async () => (await fixture.get("/run-1/dcap", {}, { cert, key })).status).toBe(200);
+  await eventually(async () => (await fixture.get("/run-1/dcap", {}, { cert, key })).status).toBe(200);
   expect(await ask()).toEqual({ status: 200, isReused: true });
   await cluster.update("secrets", caSecret(other.certificatePem));
-  await expect.poll(async () => (await fixture.get("/run-1/dcap")).status).toBe(400);
+  await eventually(async () => (await fixture.get("/run-1/dcap")).status).toBe(400);
   expect(await ask()).toEqual({ status: 400, isReused: true });
   agent.destroy();
 });
@@ -154,22 +155,22 @@ test("the whole host is verified when any of its Ingresses asks for it, whicheve
   );
   await fixture.cluster.create("ingresses", buildIngress("a-plain", ["/plain"]));
   const anonymous = { cert: undefined, key: undefined };
-  await expect.poll(async () => (await fixture.get("/plain")).status).toBe(200);
+  await eventually(async () => (await fixture.get("/plain")).status).toBe(200);
   for (const target of ["/open", "/plain", "/run-1/dcap", "/unknown"]) {
     expect((await fixture.get(target, {}, anonymous)).status).toBe(400);
   }
   expect(backend.seen.at(-1)?.headers["ssl-client-verify"]).toBe("SUCCESS");
   await fixture.cluster.delete(INGRESS_REF);
-  await expect.poll(async () => (await fixture.get("/plain", {}, anonymous)).status).toBe(200);
+  await eventually(async () => (await fixture.get("/plain", {}, anonymous)).status).toBe(200);
 });
 
 test("an optional certificate may be missing, not bad", async () => {
   await annotate({ "auth-tls-verify-client": "optional", "auth-tls-pass-certificate-to-upstream": "false" });
   const stranger = await (await createRootAuthority("X")).issueDevice();
   const bad = { cert: stranger.certificatePem, key: stranger.keyPem };
-  await expect
-    .poll(async () => (await fixture.get("/run-1/a", {}, { cert: undefined, key: undefined })).status)
-    .toBe(200);
+  await eventually(async () => (await fixture.get("/run-1/a", {}, { cert: undefined, key: undefined })).status).toBe(
+    200,
+  );
   expect(backend.seen.at(-1)?.headers).toMatchObject({ "ssl-client-verify": "NONE" });
   expect((await fixture.get("/run-1/a", {}, bad)).status).toBe(400);
   expect((await fixture.get("/run-1/a")).status).toBe(200);
@@ -185,7 +186,7 @@ test("a certificate shown to one host opens no other", async () => {
   const secretName = "other-certificate";
   await cluster.create("ingresses", buildIngress("z-other", ["/"], { host: "other.example", secretName }));
   const asOther = { servername: "other.example" };
-  await expect.poll(async () => (await fixture.get("/x", { Host: "other.example" }, asOther)).status).toBe(200);
+  await eventually(async () => (await fixture.get("/x", { Host: "other.example" }, asOther)).status).toBe(200);
   expect((await fixture.get("/run-1/a", {}, asOther)).status).toBe(421);
   expect((await fixture.get("/run-1/a", {}, { ...asOther, cert: undefined, key: undefined })).status).toBe(421);
   const withoutName = { servername: "", cert: pki.device.cert, key: pki.device.key };
@@ -240,6 +241,6 @@ test("an open host tells the upstream nothing about certificates, and neither ca
   await annotate({ "auth-tls-secret": null, "auth-tls-verify-client": "off" });
   const anonymous = { cert: undefined, key: undefined };
   const forged = { "ssl-client-verify": "SUCCESS", "ssl-client-cert": "x" };
-  await expect.poll(async () => (await fixture.get("/run-1/a", forged, anonymous)).status).toBe(200);
+  await eventually(async () => (await fixture.get("/run-1/a", forged, anonymous)).status).toBe(200);
   expect(backend.seen[0]?.rawHeaders.filter((name) => /ssl/i.test(name))).toEqual([]);
 });

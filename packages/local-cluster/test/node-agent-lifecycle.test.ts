@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { findProcessIdentity } from "../src/node-agent/process-identity.ts";
 import { NAMESPACE } from "./_cluster.ts";
+import { eventually } from "./_eventually.ts";
 import { type AgentFixture, isReady, shell, startAgentFixture, statusOf } from "./_node-agent.ts";
 
 let fixture: AgentFixture;
@@ -45,7 +46,7 @@ test("starts init containers one after the other, sidecars as soon as they are s
     ],
     containers: [shell("main", `${note("main")}; exec sleep 1000`)],
   });
-  await expect.poll(notes).toEqual(["first"]);
+  await eventually(notes).toEqual(["first"]);
   const waiting = await fixture.untilPod("a", (pod) => statusOf(pod, "first")?.state?.running !== undefined);
   expect(waiting.status?.phase).toBe("Pending");
   expect(statusOf(waiting, "main")?.state).toEqual({ waiting: { reason: "PodInitializing" } });
@@ -54,7 +55,7 @@ test("starts init containers one after the other, sidecars as soon as they are s
     message: "containers with incomplete status: [first side second]",
   });
   touch("go-first");
-  await expect.poll(notes).toEqual(["first", "side"]);
+  await eventually(notes).toEqual(["first", "side"]);
   await fixture.untilPod(
     "a",
     (pod) => statusOf(pod, "side")?.state?.running !== undefined && statusOf(pod, "side")?.started === false,
@@ -146,15 +147,13 @@ test("readiness comes soon after the container says so, and goes when it no long
   await fixture.untilPod("a", (pod) => !isReady(pod));
   expect((await condition("PodScheduled"))?.lastTransitionTime).toBeDefined();
   expect((await condition("Ready"))?.lastTransitionTime).not.toBe(lastTransitionTime);
-  await expect
-    .poll(() => fixture.events("a"))
-    .toContainEqual(
-      expect.objectContaining({
-        type: "Warning",
-        reason: "Unhealthy",
-        message: "Readiness probe failed: command exited with code 1",
-      }),
-    );
+  await eventually(() => fixture.events("a")).toContainEqual(
+    expect.objectContaining({
+      type: "Warning",
+      reason: "Unhealthy",
+      message: "Readiness probe failed: command exited with code 1",
+    }),
+  );
   expect(statusOf(await fixture.getPod("a"), "c")?.restartCount).toBe(0);
 });
 
@@ -176,14 +175,12 @@ test("probes over HTTP and TCP reach the Pod at its own address, by number and b
   await fixture.createPod("a", { containers: [container] });
   await fixture.createPod("bad", { containers: [bad] });
   await fixture.untilPod("a", isReady);
-  await expect
-    .poll(() => fixture.events("bad"), { timeout: 10_000 })
-    .toContainEqual(
-      expect.objectContaining({
-        reason: "Unhealthy",
-        message: "Readiness probe failed: HTTP probe failed with statuscode: 503",
-      }),
-    );
+  await eventually(() => fixture.events("bad")).toContainEqual(
+    expect.objectContaining({
+      reason: "Unhealthy",
+      message: "Readiness probe failed: HTTP probe failed with statuscode: 503",
+    }),
+  );
   expect(isReady(await fixture.getPod("bad"))).toBe(false);
 });
 
@@ -254,10 +251,10 @@ test("deletion runs preStop, gives the grace period, ends sidecars last, and the
   });
   await fixture.untilPod("a", isReady);
   await deletePod("a", 1000);
-  await expect.poll(notes).toEqual(["preStop", "main"]);
+  await eventually(notes).toEqual(["preStop", "main"]);
   expect((await fixture.getPod("a")).metadata.deletionTimestamp).toBeDefined();
   touch("bye");
-  await expect.poll(() => isGone("a")).toBe(true);
+  await eventually(() => isGone("a")).toBe(true);
   expect(notes()).toEqual(["preStop", "main", "side"]);
   expect(existsSync(path(`data/pods/${metadata.uid}`))).toBe(false);
   expect((await fixture.events("a")).map(({ message }) => message)).toEqual(
@@ -269,14 +266,14 @@ test("a container that does not end is killed, when its grace is over or is made
   const stubborn = shell("c", "trap '' TERM; echo $$ > pid; while true; do sleep 1000; done");
   await fixture.createPod("a", { containers: [stubborn] });
   await fixture.untilPod("a", isReady);
-  await expect.poll(() => read("pid")).toMatch(/\d/);
+  await eventually(() => read("pid")).toMatch(/\d/);
   const pid = Number(read("pid"));
   await deletePod("a", 1000);
   await fixture.untilPod("a", ({ metadata }) => metadata.deletionTimestamp !== undefined);
   expect(findProcessIdentity(pid)).toBeDefined();
   await deletePod("a", 1);
-  await expect.poll(() => isGone("a"), { timeout: 10_000 }).toBe(true);
-  await expect.poll(() => findProcessIdentity(pid)).toBeUndefined();
+  await eventually(() => isGone("a")).toBe(true);
+  await eventually(() => findProcessIdentity(pid)).toBeUndefined();
 });
 
 test("a Pod that is deleted by force, or while it waits, leaves nothing behind", async () => {
@@ -285,13 +282,13 @@ test("a Pod that is deleted by force, or while it waits, leaves nothing behind",
   });
   await fixture.createPod("waiting", { containers: [{ name: "c", image: "nope" }, shell("crashing", "exit 1")] });
   await fixture.untilPod("a", isReady);
-  await expect.poll(() => read("pid")).toMatch(/\d/);
+  await eventually(() => read("pid")).toMatch(/\d/);
   await deletePod("a", 0);
   expect(await isGone("a")).toBe(true);
-  await expect.poll(() => findProcessIdentity(Number(read("pid")))).toBeUndefined();
+  await eventually(() => findProcessIdentity(Number(read("pid")))).toBeUndefined();
   await fixture.untilPod("waiting", (pod) => statusOf(pod, "crashing")?.state?.waiting !== undefined);
   await deletePod("waiting");
-  await expect.poll(() => isGone("waiting")).toBe(true);
+  await eventually(() => isGone("waiting")).toBe(true);
   // A Pod of the same name is another Pod.
   await fixture.createPod("a", { containers: [shell("c", "exec sleep 1000")] });
   expect(statusOf(await fixture.untilPod("a", isReady), "c")?.restartCount).toBe(0);
@@ -305,7 +302,7 @@ test("a finished Pod stays finished, and goes when it is deleted", async () => {
     { metadata: { labels: { x: "y" } } },
   );
   await deletePod("a");
-  await expect.poll(() => isGone("a")).toBe(true);
+  await eventually(() => isGone("a")).toBe(true);
   expect(notes()).toEqual(["run"]);
 });
 
@@ -323,5 +320,5 @@ test("fifty Pods start together, each at its own address, and go together", asyn
   expect(patches).toBeLessThanOrEqual(150);
   watch[Symbol.dispose]();
   await Promise.all(names.map((name) => deletePod(name)));
-  await expect.poll(async () => (await fixture.cluster.list("pods")).items.length, { timeout: 20_000 }).toBe(0);
+  await eventually(async () => (await fixture.cluster.list("pods")).items.length).toBe(0);
 });

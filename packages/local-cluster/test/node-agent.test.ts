@@ -2,8 +2,10 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import type { NodeAgentOptions } from "../src/node-agent/node-agent.ts";
+import { IMAGE, NODE } from "./_agent-options.ts";
 import { NAMESPACE } from "./_cluster.ts";
-import { type AgentFixture, IMAGE, isReady, NODE, shell, startAgentFixture, statusOf } from "./_node-agent.ts";
+import { eventually } from "./_eventually.ts";
+import { type AgentFixture, isReady, shell, startAgentFixture, statusOf } from "./_node-agent.ts";
 
 let fixture: AgentFixture;
 beforeEach(async () => {
@@ -74,20 +76,18 @@ test("runs a Pod and tells all about it", async () => {
   expect(pod.status?.conditions?.map(({ type, status }) => [type, status])).toEqual(
     ["Initialized", "Ready", "ContainersReady", "PodScheduled"].map((type) => [type, "True"]),
   );
-  await expect
-    .poll(async () => new Set(await fixture.events("a")))
-    .toEqual(
-      new Set([
-        {
-          type: "Normal",
-          reason: "Pulled",
-          message: `Container image "${IMAGE}" already present on machine`,
-          count: 1,
-        },
-        { type: "Normal", reason: "Created", message: "Created container: c", count: 1 },
-        { type: "Normal", reason: "Started", message: "Started container c", count: 1 },
-      ]),
-    );
+  await eventually(async () => new Set(await fixture.events("a"))).toEqual(
+    new Set([
+      {
+        type: "Normal",
+        reason: "Pulled",
+        message: `Container image "${IMAGE}" already present on machine`,
+        count: 1,
+      },
+      { type: "Normal", reason: "Created", message: "Created container: c", count: 1 },
+      { type: "Normal", reason: "Started", message: "Started container c", count: 1 },
+    ]),
+  );
   const { items } = await fixture.cluster.list<{ involvedObject: object }>("events", { namespace: NAMESPACE });
   expect(items[0]?.involvedObject).toMatchObject({
     kind: "Pod",
@@ -190,7 +190,7 @@ test("mounts volumes as folders that variables name", async () => {
     new RegExp(`^ABBt.*:\ndeep\n.*:\n400\nkept\nkept\n(kept\n)?${folder}/volumes/work/sub\n$`, "s"),
   );
   await fixture.cluster.delete({ resource: "pods", namespace: NAMESPACE, name: "a" });
-  await expect.poll(() => existsSync(folder)).toBe(false);
+  await eventually(() => existsSync(folder)).toBe(false);
 });
 
 test.each([
@@ -213,9 +213,9 @@ test.each([
   const waiting = await fixture.untilPod("a", (pod) => statusOf(pod, "c")?.state?.waiting?.reason === reason);
   expect(statusOf(waiting, "c")?.state).toEqual({ waiting: { reason, message } });
   expect(waiting.status?.phase).toBe("Pending");
-  await expect
-    .poll(() => fixture.events("a"))
-    .toContainEqual(expect.objectContaining({ type: "Warning", reason: "Failed", message: `Error: ${message}` }));
+  await eventually(() => fixture.events("a")).toContainEqual(
+    expect.objectContaining({ type: "Warning", reason: "Failed", message: `Error: ${message}` }),
+  );
   if (what.startsWith("a key")) {
     await fixture.cluster.patch({ resource: "configmaps", namespace: NAMESPACE, name: "settings" }, { data });
     await fixture.untilPod("a", isReady);
@@ -225,14 +225,12 @@ test.each([
 test("waits for a volume that cannot be made, and says so", async () => {
   const volumes = [{ name: "keys", secret: { secretName: "keys" } }];
   await fixture.createPod("a", { volumes, containers: [shell("c", "exec sleep 1000")] });
-  await expect
-    .poll(() => fixture.events("a"), { timeout: 10_000 })
-    .toContainEqual({
-      type: "Warning",
-      reason: "FailedMount",
-      message: 'MountVolume.SetUp failed for volume "keys" : secret "keys" not found',
-      count: 2,
-    });
+  await eventually(() => fixture.events("a")).toContainEqual({
+    type: "Warning",
+    reason: "FailedMount",
+    message: 'MountVolume.SetUp failed for volume "keys" : secret "keys" not found',
+    count: 2,
+  });
   const pod = await fixture.getPod("a");
   expect(pod.status?.phase).toBe("Pending");
   expect(statusOf(pod, "c")?.state).toEqual({ waiting: { reason: "ContainerCreating" } });
@@ -257,18 +255,18 @@ test("cannot pull an image that it does not have", async () => {
   });
   expect(pod.status?.phase).toBe("Pending");
   await fixture.untilPod("a", (pod) => statusOf(pod, "c")?.state?.waiting?.reason === "ImagePullBackOff");
-  await expect
-    .poll(async () => (await fixture.events("a")).map(({ reason, message }) => `${reason}: ${message}`))
-    .toEqual(
-      expect.arrayContaining([
-        'Pulling: Pulling image "nope:1"',
-        expect.stringContaining('Failed: Failed to pull image "nope:1": rpc error: code = NotFound'),
-        "Failed: Error: ErrImagePull",
-        'BackOff: Back-off pulling image "nope:1"',
-        "Failed: Error: ImagePullBackOff",
-        "Failed: Error: ErrImageNeverPull",
-      ]),
-    );
+  await eventually(async () =>
+    (await fixture.events("a")).map(({ reason, message }) => `${reason}: ${message}`),
+  ).toEqual(
+    expect.arrayContaining([
+      'Pulling: Pulling image "nope:1"',
+      expect.stringContaining('Failed: Failed to pull image "nope:1": rpc error: code = NotFound'),
+      "Failed: Error: ErrImagePull",
+      'BackOff: Back-off pulling image "nope:1"',
+      "Failed: Error: ImagePullBackOff",
+      "Failed: Error: ErrImageNeverPull",
+    ]),
+  );
 });
 
 test.each([
@@ -303,7 +301,7 @@ test("openLog reads, follows to the end, keeps the instance before, and refuses 
     containers: [container],
   });
   const pod = await fixture.untilPod("a", (pod) => statusOf(pod, "c")?.restartCount === 1 && isReady(pod));
-  await expect.poll(() => fixture.readLog(pod, "c")).toBe("one\ntwo\n");
+  await eventually(() => fixture.readLog(pod, "c")).toBe("one\ntwo\n");
   expect(await fixture.readLog(pod, "c", { tailLines: 1 })).toBe("two\n");
   expect(await fixture.readLog(pod, "c", { limitBytes: 2 })).toBe("on");
   expect(await fixture.readLog(pod, "c", { previous: true })).toBe("one\ntwo\n");

@@ -18,8 +18,10 @@ export interface ActionContext {
   pod: Pod;
   container: Container;
   podIP: string;
+  /** Aborted when the container ends: what is done in it ends with it. */
+  ended: AbortSignal;
   /** Runs a command as the container would; tells its exit code and the start of its output. */
-  execute: (argv: readonly string[], timeout: AbortSignal) => Promise<{ code: number | undefined; output: string }>;
+  execute: (argv: readonly string[], end: AbortSignal) => Promise<{ code: number | undefined; output: string }>;
 }
 
 /** Why an action failed, or undefined when it did not; in the kubelet's words. */
@@ -32,24 +34,21 @@ export async function runAction(
   timeoutSeconds: number,
 ): Promise<ActionFailure> {
   const timeout = AbortSignal.timeout(timeoutSeconds * 1000);
+  const end = AbortSignal.any([timeout, context.ended]);
   try {
-    if (action.exec !== undefined) return await runCommand(action.exec.command ?? [], context, timeout);
-    if (action.httpGet !== undefined) return await askHttp(action.httpGet, context, timeout);
-    if (action.tcpSocket !== undefined) return await openSocket(action.tcpSocket, context, timeout);
-    if (action.sleep !== undefined) return await sleepUntil(action.sleep.seconds, timeout);
+    if (action.exec !== undefined) return await runCommand(action.exec.command ?? [], context, end);
+    if (action.httpGet !== undefined) return await askHttp(action.httpGet, context, end);
+    if (action.tcpSocket !== undefined) return await openSocket(action.tcpSocket, context, end);
+    if (action.sleep !== undefined) return await sleepUntil(action.sleep.seconds, end);
     return "this node knows exec, httpGet, tcpSocket and sleep only";
   } catch (error) {
     return timeout.aborted ? `timed out after ${timeoutSeconds}s` : describe(error);
   }
 }
 
-async function runCommand(
-  argv: readonly string[],
-  context: ActionContext,
-  timeout: AbortSignal,
-): Promise<ActionFailure> {
-  const { code, output } = await context.execute(argv, timeout);
-  timeout.throwIfAborted();
+async function runCommand(argv: readonly string[], context: ActionContext, end: AbortSignal): Promise<ActionFailure> {
+  const { code, output } = await context.execute(argv, end);
+  end.throwIfAborted();
   return code === 0 ? undefined : output.trim() || `command exited with code ${code}`;
 }
 
@@ -84,10 +83,10 @@ function openSocket(to: Wire<V1TCPSocketAction>, context: ActionContext, signal:
   }).finally(() => socket.destroy());
 }
 
-function sleepUntil(seconds: number, timeout: AbortSignal): Promise<ActionFailure> {
+function sleepUntil(seconds: number, end: AbortSignal): Promise<ActionFailure> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(undefined), seconds * 1000);
-    timeout.addEventListener("abort", () => {
+    end.addEventListener("abort", () => {
       clearTimeout(timer);
       resolve(undefined);
     });

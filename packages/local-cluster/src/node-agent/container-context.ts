@@ -53,19 +53,20 @@ export function getEnvironment(context: ContainerContext, container: Container):
   return buildEnvironment(context.cluster, { pod: context.pod(), container, image, podIP: ip, hostIP, given });
 }
 
-/** Lets a container's probes and hooks reach it. */
-export function actionContext(context: ContainerContext, container: Container, containerID: string): ActionContext {
-  const owner: ProcessOwner = {
-    podUid: context.pod().metadata.uid ?? "",
-    container: container.name,
-    containerID,
-    ...{ role: "action", startedAt: "", restartCount: 0 },
-  };
+/** Lets the probes and hooks of an instance of a container reach it until it ends. */
+export function actionContext(
+  context: ContainerContext,
+  container: Container,
+  instance: ProcessOwner,
+  ended: AbortSignal,
+): ActionContext {
+  const owner: ProcessOwner = { ...instance, role: "action" };
   return {
     pod: context.pod(),
     container,
     podIP: context.address().ip,
-    execute: async (command, timeout) => {
+    ended,
+    execute: async (command, end) => {
       const env = await getEnvironment(context, container);
       const image = getImage(context, container);
       const argv = buildCommand(image, { ...container, command: [...command], args: [] }, env);
@@ -75,7 +76,9 @@ export function actionContext(context: ContainerContext, container: Container, c
       };
       const cwd = workingDirectory(image, container);
       const process = context.registry.launch({ argv, cwd, env, output: "pipe", onOutput }, owner);
-      timeout.addEventListener("abort", () => process.signal("SIGKILL"));
+      const kill = (): void => process.signal("SIGKILL");
+      end.addEventListener("abort", kill);
+      if (end.aborted) kill();
       return { code: await process.exited, output: Buffer.concat(said).toString("utf8", 0, MAX_OUTPUT_BYTES) };
     },
   };

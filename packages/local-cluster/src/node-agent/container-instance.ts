@@ -1,4 +1,4 @@
-import { runAction } from "./container-action.ts";
+import { type ActionContext, runAction } from "./container-action.ts";
 import { actionContext, type ContainerContext } from "./container-context.ts";
 import { ContainerProbes, type ProbeKind } from "./container-probes.ts";
 import type { PodEvent } from "./event-recorder.ts";
@@ -24,16 +24,18 @@ export interface ContainerInstanceOptions {
 export class ContainerInstance {
   readonly #options: ContainerInstanceOptions;
   readonly #probes: ContainerProbes;
+  readonly #ended = new AbortController();
+  readonly #reach: ActionContext;
   #stopping: Promise<void> | undefined;
   #kill: { at: number; timer: NodeJS.Timeout } | undefined;
 
   constructor(options: ContainerInstanceOptions) {
     const { context, container, process, isStarted, record } = options;
     this.#options = options;
-    const reach = actionContext(context, container, process.owner.containerID);
+    this.#reach = actionContext(context, container, process.owner, this.#ended.signal);
     this.#probes = new ContainerProbes({
       ...options,
-      attempt: (probe, timeoutSeconds) => runAction(probe, reach, timeoutSeconds),
+      attempt: (probe, timeoutSeconds) => runAction(probe, this.#reach, timeoutSeconds),
       onDead: (kind, probe) => this.#end(kind, probe),
       onFailure: (kind, why) => record("Warning", "Unhealthy", `${kind} probe failed: ${why}`),
     });
@@ -54,9 +56,10 @@ export class ContainerInstance {
     this.#stopping ??= this.#terminate(killAt);
   }
 
-  /** Forgets the process, which goes on as it is. */
+  /** Forgets the process, which goes on as it is; probes and hooks under way end. */
   release(): void {
     this.#probes[Symbol.dispose]();
+    this.#ended.abort();
     clearTimeout(this.#kill?.timer);
   }
 
@@ -68,12 +71,11 @@ export class ContainerInstance {
   }
 
   async #terminate(killAt: number): Promise<void> {
-    const { context, container, process, record } = this.#options;
+    const { container, process, record } = this.#options;
     this.#probes[Symbol.dispose]();
     const hook = container.lifecycle?.preStop;
     if (hook !== undefined) {
-      const reach = actionContext(context, container, process.owner.containerID);
-      const failure = await runAction(hook, reach, Math.max(0, killAt - Date.now()) / 1000);
+      const failure = await runAction(hook, this.#reach, Math.max(0, killAt - Date.now()) / 1000);
       if (failure !== undefined) record("Warning", "FailedPreStopHook", `PreStopHook failed: ${failure}`);
     }
     process.signal("SIGTERM");

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer, text } from "node:stream/consumers";
 import { beforeEach, expect, test } from "vitest";
+import { eventually } from "../../test/_eventually.ts";
 import { LogFiles } from "./log-files.ts";
 import { streamLog } from "./log-stream.ts";
 
@@ -45,15 +46,15 @@ test("follows its writer to its last word, also through a truncation", async () 
   const stream = streamLog(file, { isWritten: () => isWritten });
   let seen = "";
   stream.on("data", (chunk) => (seen += chunk));
-  await expect.poll(() => seen).toBe("first\n");
+  await eventually(() => seen).toBe("first\n");
   appendFileSync(file, "second\n");
-  await expect.poll(() => seen).toBe("first\nsecond\n");
+  await eventually(() => seen).toBe("first\nsecond\n");
   truncateSync(file);
   appendFileSync(file, "third\n");
-  await expect.poll(() => seen).toBe("first\nsecond\nthird\n");
+  await eventually(() => seen).toBe("first\nsecond\nthird\n");
   isWritten = false;
   appendFileSync(file, "last\n");
-  await expect.poll(() => stream.readableEnded).toBe(true);
+  await eventually(() => stream.readableEnded).toBe(true);
   expect(seen).toBe("first\nsecond\nthird\nlast\n");
 });
 

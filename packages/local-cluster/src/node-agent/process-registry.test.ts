@@ -4,6 +4,7 @@ import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
+import { eventually } from "../../test/_eventually.ts";
 import { findProcessIdentity } from "./process-identity.ts";
 import { GATE, type Launch, type OwnedProcess, type ProcessOwner, ProcessRegistry } from "./process-registry.ts";
 
@@ -54,13 +55,13 @@ test("runs a program in its folder with its environment, also with names that a 
 
 test("signals the whole group, and ends what is left of it with its first process", async () => {
   const first = launch("sleep 1000 & echo $!; wait");
-  await expect.poll(() => readFileSync(log(), "utf8")).toMatch(/\d+\n/);
+  await eventually(() => readFileSync(log(), "utf8")).toMatch(/\d+\n/);
   first.signal("SIGTERM");
   expect(await first.exited).toBe(143);
   await launch("(trap '' HUP TERM; sleep 1000) & echo $! >> kept; exit 0").exited;
   for (const file of ["log", "kept"]) {
     const pid = Number(readFileSync(join(folder, file), "utf8"));
-    await expect.poll(() => findProcessIdentity(pid)).toBeUndefined();
+    await eventually(() => findProcessIdentity(pid)).toBeUndefined();
   }
 });
 
@@ -94,11 +95,11 @@ test("finds the processes of a killed agent again, notices their end, and signal
 
 test("ends what a dead process of a killed agent left in its group", async () => {
   await launchAndDie("echo ready; (sleep 1000 & echo $! > kept)");
-  await expect.poll(() => findProcessIdentity(Number(records()[0]))).toBeUndefined();
+  await eventually(() => findProcessIdentity(Number(records()[0]))).toBeUndefined();
   const kept = Number(readFileSync(join(folder, "kept"), "utf8"));
   expect(findProcessIdentity(kept)).toBeDefined();
   expect(registry.adopt()).toEqual([]);
-  await expect.poll(() => findProcessIdentity(kept)).toBeUndefined();
+  await eventually(() => findProcessIdentity(kept)).toBeUndefined();
 });
 
 test("never takes a process of the same id for ours, nor garbage for a record", async () => {
@@ -126,9 +127,9 @@ test("a process whose agent dies before it is on record never starts", () => {
 
 test("a zombie counts as ended", async () => {
   const parent = launch("sleep 0 & echo $!; exec sleep 1000");
-  await expect.poll(() => readFileSync(log(), "utf8")).toMatch(/\d+\n/);
+  await eventually(() => readFileSync(log(), "utf8")).toMatch(/\d+\n/);
   const zombie = Number(readFileSync(log(), "utf8"));
-  await expect.poll(() => findProcessIdentity(zombie)).toBeUndefined();
+  await eventually(() => findProcessIdentity(zombie)).toBeUndefined();
   expect(process.kill(zombie, 0)).toBe(true);
   parent.signal("SIGKILL");
   await parent.exited;
