@@ -9,7 +9,7 @@ import { PkiError } from "./pki-error.ts";
 import { signCertificate } from "./sign-certificate.ts";
 import { buildValidityWithin } from "./validity.ts";
 
-/** Browsers refuse servers' certificates that live longer than 398 days. */
+/** The longest that all browsers take is 398 days. */
 const DEFAULT_VALIDITY_DAYS = 397;
 
 export interface ServerCertificateRequest {
@@ -41,8 +41,9 @@ export async function issueServerCertificate(
 ): Promise<ServerCertificate> {
   const signer = getSigner(authority, now);
   const names = [...dnsNames.map(buildDnsName), ...ipAddresses.map(buildIpAddress)];
-  if (names.length === 0)
+  if (names.length === 0) {
     throw new PkiError("invalid_input", "dnsNames and ipAddresses are both empty: name the server.");
+  }
   const commonName = [...dnsNames, ...ipAddresses].find((name) => name.length <= 64);
   const validity = buildValidityWithin(authority, validityDays, now);
   const { publicKey, privateKey } = await generateKeyPair(true);
