@@ -100,7 +100,8 @@ async function handle(call: Call, { registry, findNode }: ApiServerOptions): Pro
   const handlers = subresource !== "" ? PART_HANDLERS : name === "" ? COLLECTION_HANDLERS : OBJECT_HANDLERS;
   const handler = handlers[request.method ?? ""];
   const acrossNamespaces = resource.namespaced && namespace === "" && request.method !== "GET";
-  if (handler === undefined || acrossNamespaces) throw methodNotAllowed();
+  const isUnserved = handler === deleteCollection && resource.deletesCollections === false;
+  if (handler === undefined || acrossNamespaces || isUnserved) throw methodNotAllowed();
   await handler(call, registry);
 }
 

@@ -55,6 +55,10 @@ function describeGroup(name: string): { name: string; versions: object[]; prefer
   return { name, versions: [version], preferredVersion: version };
 }
 
+function verbsOf({ deletesCollections }: Resource): string[] {
+  return VERBS.filter((verb) => verb !== "deletecollection" || deletesCollections !== false);
+}
+
 function resourcesOf(group: string): Resource[] {
   return resources.filter((resource) => resource.group === group);
 }
@@ -67,7 +71,10 @@ function describeVersion(group: string, version: string): object {
       const foreign = otherGroup === undefined ? {} : { group: otherGroup, version: "v1" };
       return { name: `${name}/${subresource}`, singularName: "", namespaced, ...foreign, kind: other, verbs };
     });
-    return [{ name, singularName, namespaced, kind, verbs: VERBS, shortNames, categories }, ...subresources];
+    return [
+      { name, singularName, namespaced, kind, verbs: verbsOf(resource), shortNames, categories },
+      ...subresources,
+    ];
   });
   const groupVersion = apiVersionOf({ group, version });
   return { kind: "APIResourceList", apiVersion: "v1", groupVersion, resources: entries };
@@ -92,7 +99,7 @@ function describeResource(resource: Resource): object {
     responseKind: { group, version, kind },
     scope: namespaced ? "Namespaced" : "Cluster",
     singularResource: singular,
-    verbs: VERBS,
+    verbs: verbsOf(resource),
     shortNames,
     categories,
     ...(subresources.length > 0 && { subresources }),

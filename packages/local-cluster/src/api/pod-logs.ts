@@ -11,10 +11,10 @@ export async function handleLog(call: Call, registry: Registry, node: NodeApi | 
   const { request, response, resource, namespace, name, query } = call;
   if (request.method !== "GET") throw methodNotAllowed();
   const pod = registry.get(resource, namespace, name) as Stored<model.V1Pod>;
-  const options = { ...parseLimits(query), container: chooseContainer(pod, query.get("container") ?? "") };
-  response.setHeader("content-type", "text/plain");
+  const options = { ...parseLimits(name, query), container: chooseContainer(pod, query.get("container") ?? "") };
   // A Pod that no node has yet has said nothing.
-  if (!pod.spec?.nodeName) return void response.end();
+  if (!pod.spec?.nodeName) return void response.writeHead(204).end();
+  response.setHeader("content-type", "text/plain");
   if (node === undefined) throw serviceUnavailable("the node agent is not running");
   const log = await node.openLog({ namespace, name, uid: pod.metadata.uid ?? "" }, options);
   response.flushHeaders();
@@ -36,7 +36,7 @@ function chooseContainer({ metadata, spec }: Stored<model.V1Pod>, asked: string)
   throw badRequest(`container ${asked} is not valid for pod ${metadata.name}`);
 }
 
-function parseLimits(query: URLSearchParams): Omit<LogOptions, "container"> {
+function parseLimits(pod: string, query: URLSearchParams): Omit<LogOptions, "container"> {
   const isTrue = (name: string): boolean => ["true", "1"].includes(query.get(name) ?? "");
   const limits = (["tailLines", "limitBytes", "sinceSeconds"] as const).flatMap((name) => {
     const text = query.get(name);
@@ -45,8 +45,8 @@ function parseLimits(query: URLSearchParams): Omit<LogOptions, "container"> {
     if (!Number.isInteger(value)) throw badRequest(`strconv.ParseInt: parsing "${text}": invalid syntax`);
     const least = name === "tailLines" ? 0 : 1;
     if (value < least) {
-      const why = `must be greater than or equal to ${least}`;
-      throw refuseInvalid({ group: "", kind: "PodLogOptions" }, "", [invalid(name, value, why)]);
+      const why = `must be greater than ${least === 0 ? "or equal to " : ""}0`;
+      throw refuseInvalid({ group: "", kind: "PodLogOptions" }, pod, [invalid(name, value, why)]);
     }
     return [[name, value] as const];
   });

@@ -72,8 +72,8 @@ export class StatefulSetController implements Controller {
 
   async #perform(set: StatefulSet, step: Step, revision: string): Promise<void> {
     const name = step.action === "create" ? podName(set, step.ordinal) : step.pod.metadata.name;
-    const subject = `${step.action} Pod ${name} in StatefulSet ${set.metadata.name}`;
     const reason = step.action === "create" ? "Create" : "Delete";
+    const subject = `${reason} Pod ${name} in StatefulSet ${set.metadata.name}`;
     try {
       if (step.action === "create") await this.#cluster.create("pods", buildPod(set, step.ordinal, revision));
       else await this.#deletePod(set, step.pod, step.recreate ?? false);

@@ -115,7 +115,7 @@ test.each<[string, object, object, object]>([
 test("strategic merge patch of plain lists: finalizers are added and taken away", () => {
   const target = { finalizers: ["a/a", "b/b"] };
   const patch = { finalizers: ["c/c"], "$deleteFromPrimitiveList/finalizers": ["a/a"] };
-  expect(strategicMerge("V1ObjectMeta", target, patch)).toEqual({ finalizers: ["b/b", "c/c"] });
+  expect(strategicMerge("V1ObjectMeta", target, patch)).toEqual({ finalizers: ["c/c", "b/b"] });
 });
 
 test("every merge key names a list that there is", () => {

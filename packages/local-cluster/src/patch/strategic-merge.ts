@@ -31,7 +31,9 @@ function mergeField(
   if (name.startsWith(ORDER)) {
     const field = name.slice(ORDER.length);
     // Beside a patch of the list itself, the order is that patch's affair.
-    if (!(field in patch)) setList(target, field, inOrder(listOf(target[field]), value, keyOf(model, field)));
+    const before = listOf(target[field]);
+    const options = { before, key: keyOf(model, field) ?? "" };
+    if (!(field in patch)) setList(target, field, inOrder(before, listOf(value), options));
   } else if (name.startsWith(DELETE_FROM)) {
     const field = name.slice(DELETE_FROM.length);
     const gone = listOf(value);
@@ -43,8 +45,10 @@ function mergeField(
   } else if (value === null) delete target[name];
   else if (isObject(value)) target[name] = strategicMerge(typeOf(model, name), target[name], value);
   else if (Array.isArray(value) && keyOf(model, name) !== undefined) {
-    const merged = mergeList(model, name, listOf(target[name]), value);
-    setList(target, name, inOrder(merged, patch[ORDER + name], keyOf(model, name)));
+    const before = listOf(target[name]);
+    const merged = mergeList(model, name, before, value);
+    const order = listOf(patch[ORDER + name] ?? value);
+    setList(target, name, inOrder(merged, order, { before, key: keyOf(model, name) ?? "" }));
   } else target[name] = value;
 }
 
@@ -66,19 +70,27 @@ function mergeItem(model: string, key: string, list: unknown[], item: JsonObject
   else list[index] = strategicMerge(model, list[index], item);
 }
 
-/** Puts the items that an order names into that order; the others stay behind those they stood behind. */
-function inOrder(list: unknown[], order: unknown, key: string | undefined): unknown[] {
-  if (!Array.isArray(order) || key === undefined) return list;
+/**
+ * Puts the items that an order names into that order. The others keep their own, and each comes before the first named
+ * one that it stood before; so what is new comes first, as with the real server.
+ */
+function inOrder(
+  list: unknown[],
+  order: readonly unknown[],
+  { before, key }: { before: unknown[]; key: string },
+): unknown[] {
   const identityOf = (item: unknown): unknown => (key !== "" && isObject(item) ? item[key] : item);
-  const wanted = order.map(identityOf);
-  const rank = (item: unknown): number => wanted.indexOf(identityOf(item));
-  const result = list.filter((item) => rank(item) >= 0).sort((one, other) => rank(one) - rank(other));
-  for (const [index, item] of list.entries()) {
-    if (rank(item) >= 0) continue;
-    const before = result.indexOf(list[index - 1]);
-    result.splice(before + 1, 0, item);
+  const rankIn = (items: readonly unknown[], item: unknown): number => items.map(identityOf).indexOf(identityOf(item));
+  const named = list.filter((item) => rankIn(order, item) >= 0);
+  named.sort((one, other) => rankIn(order, one) - rankIn(order, other));
+  const others = list.filter((item) => rankIn(order, item) < 0);
+  const result: unknown[] = [];
+  for (const item of named) {
+    const rank = rankIn(before, item);
+    while (others.length > 0 && rankIn(before, others[0]) < rank) result.push(others.shift());
+    result.push(item);
   }
-  return result;
+  return [...result, ...others];
 }
 
 function setList(target: JsonObject, field: string, list: unknown[]): void {

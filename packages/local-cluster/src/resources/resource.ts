@@ -23,6 +23,8 @@ export interface Resource {
   selectableFields?: readonly string[];
   /** Counts changes of the spec in `metadata.generation`. */
   countsGenerations?: boolean;
+  /** Serves the deletion of many at once, as all kinds but Namespaces do. */
+  deletesCollections?: false;
   /** The status of a new object, whatever its creator says; rows without it let the creator say. */
   initialStatus?: object;
   /** A delete that is done at once answers with the object, not with a Status. */

@@ -55,6 +55,7 @@ export const resources: readonly Resource[] = [
     shortNames: ["ns"],
     namespaced: false,
     subresources: ["status", "finalize"],
+    deletesCollections: false,
     selectableFields: ["status.phase"],
     initialStatus: { phase: "Active" },
     returnsDeleted: true,

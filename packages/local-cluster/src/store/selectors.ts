@@ -87,8 +87,11 @@ export function parseFieldSelector(text: string, fields: readonly string[]): Sel
     const [, field, sign, value = ""] = /^\s*([^=!]+?)(==|=|!=)(.*)$/.exec(term) ?? [];
     if (field === undefined) throw badRequest(`invalid selector: '${text}'; can't understand '${term}'`);
     if (!known.includes(field)) {
-      const names = known.map((name) => `"${name}"`).join(", ");
-      throw badRequest(`"${field}" is not a known field selector: only ${names}`);
+      throw badRequest(
+        fields.length > 0
+          ? `field label not supported: ${field}`
+          : `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`,
+      );
     }
     return (object) => (String(findAt(object, field) ?? "") === value) === (sign !== "!=");
   });

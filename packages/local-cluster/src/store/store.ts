@@ -146,7 +146,8 @@ export class Store implements Disposable {
 }
 
 function stamped(object: KubernetesObject, version: number): KubernetesObject {
-  return deepFreeze({ ...object, metadata: { ...object.metadata, resourceVersion: String(version) } });
+  const { apiVersion, kind, metadata, ...rest } = object;
+  return deepFreeze({ apiVersion, kind, metadata: { ...metadata, resourceVersion: String(version) }, ...rest });
 }
 
 function byCodeUnits(one: string, other: string): number {
