@@ -21,6 +21,8 @@ export interface Authority extends Identity {
   /** A certificate with a subject and no names beside it, as aggregators may have. */
   issueClient(subject: string): Promise<Identity>;
   issueServer(host: string): Promise<Identity>;
+  /** A revocation list, as PEM. */
+  revoke(certificates: Identity[]): Promise<string>;
 }
 
 interface Validity {
@@ -69,6 +71,18 @@ async function createAuthority(name: string, issuer: Signer | undefined): Promis
         ],
       }),
     issueClient: (name) => issue({ subject: name, extensions: [] }),
+    revoke: async (certificates) => {
+      const entries = certificates.map(({ certificatePem }) => new x509.X509Certificate(certificatePem).serialNumber);
+      const crl = await x509.X509CrlGenerator.create({
+        issuer: subject,
+        entries: entries.map((serialNumber) => ({ serialNumber })),
+        signingKey: keys.privateKey,
+        signingAlgorithm: algorithm,
+        thisUpdate: new Date(Date.now() - HOUR_MS),
+        nextUpdate: new Date(Date.now() + HOUR_MS),
+      });
+      return `${x509.PemConverter.encode(crl.rawData, "X509 CRL")}\n`;
+    },
     issueServer: (host) =>
       issue({
         subject: `CN=${host}`,

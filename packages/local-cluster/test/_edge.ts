@@ -2,27 +2,23 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { type ConnectionOptions, connect } from "node:tls";
+import type { ConnectionOptions } from "node:tls";
+import { expect, vi } from "vitest";
 import type { ClusterApi } from "../src/cluster-api.ts";
 import { type Edge, type EdgeOptions, startEdge } from "../src/edge/edge.ts";
 import { type Authority, createRootAuthority, type Identity } from "./_certificates.ts";
 import { NAMESPACE, openCluster } from "./_cluster.ts";
+import { type Answer, exchange } from "./_exchange.ts";
 
 export const HOST = "test.example";
 const ANNOTATION = "nginx.ingress.kubernetes.io/";
 
 /** What the backend was asked. */
-export interface Seen {
+interface Seen {
   method: string;
   target: string;
   headers: Record<string, string | undefined>;
   rawHeaders: string[];
-  body: string;
-}
-
-export interface Answer {
-  status: number;
-  headers: Record<string, string>;
   body: string;
 }
 
@@ -36,7 +32,7 @@ export const VERIFIED = {
 export const REWRITTEN = { "rewrite-target": "/envoy/$1" };
 
 /** A chain of three authorities as IEEE 2030.5 has it, and what it issued. */
-export interface Pki {
+interface Pki {
   root: Authority;
   mca: Authority;
   mica: Authority;
@@ -45,7 +41,7 @@ export interface Pki {
   device: { cert: string; key: string; leaf: string };
 }
 
-export async function createPki(): Promise<Pki> {
+async function createPki(): Promise<Pki> {
   const root = await createRootAuthority("SERCA");
   const mca = await root.createAuthority("MCA");
   const mica = await mca.createAuthority("MICA");
@@ -55,29 +51,36 @@ export async function createPki(): Promise<Pki> {
   return { root, mca, mica, server, device: { cert, key: device.keyPem, leaf: device.certificatePem } };
 }
 
-/** An HTTP server that records what reaches it; answers `ok` unless told otherwise. */
-export async function startBackend(answer: RequestListener = (_request, response) => void response.end("ok")) {
-  const seen: Seen[] = [];
+/** An HTTP server that records what reaches it. */
+interface Backend extends AsyncDisposable {
+  readonly port: number;
+  readonly seen: Seen[];
+  /** Answers each request; `ok` unless told otherwise. */
+  answer: RequestListener;
+}
+
+async function startBackend(): Promise<Backend> {
   const server = createServer(async (request, response) => {
     const { method = "", url: target = "", rawHeaders } = request;
     const headers = request.headers as Record<string, string | undefined>;
     const entry = { method, target, headers, rawHeaders, body: "" };
-    seen.push(entry);
+    backend.seen.push(entry);
     if (hasBody(request)) entry.body = await text(request);
-    answer(request, response);
+    backend.answer(request, response);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  return {
-    seen,
-    server,
+  const backend: Backend = {
     port: (server.address() as AddressInfo).port,
+    seen: [],
+    answer: (_request, response) => response.end("ok"),
     async [Symbol.asyncDispose]() {
-      server.close();
       server.closeAllConnections();
-      if (server.listening) await once(server, "close");
+      server.close();
+      await once(server, "close");
     },
   };
+  return backend;
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {
@@ -88,61 +91,46 @@ export interface EdgeFixture extends AsyncDisposable {
   cluster: ClusterApi;
   edge: Edge;
   pki: Pki;
+  /** Behind the Service `runner`. */
+  backend: Backend;
+  /** Makes an Ingress for that Service (see `buildIngress`). */
+  serve(name: string, paths: string[], settings?: IngressSettings): Promise<unknown>;
+  /** Waits until something is answered with 200, and forgets what the backend saw of it. */
+  untilServed(target: string): Promise<void>;
   /** Sends bytes over a TLS connection of its own and reads the answer. */
   send(request: string | Buffer, tls?: ConnectionOptions): Promise<Answer>;
   get(target: string, headers?: Record<string, string>, tls?: ConnectionOptions): Promise<Answer>;
 }
 
-/** An edge on a cluster that has the host's two Secrets, and nothing else. */
+/** An edge on a cluster that has the host's two Secrets and a Service with one endpoint. */
 export async function startEdgeFixture(options: Partial<EdgeOptions> = {}): Promise<EdgeFixture> {
   const pki = await createPki();
   const opened = await openCluster();
   const { cluster } = opened;
   await cluster.create("secrets", tlsSecret("tls-server-certificate", pki.server));
   await cluster.create("secrets", caSecret(pki.root.certificatePem));
+  const backend = await startBackend();
+  await createService(cluster, backend.port);
   const edge = await startEdge({ cluster, host: "127.0.0.1", port: 0, ...options });
   const send: EdgeFixture["send"] = (request, tls) =>
     exchange(request, { port: edge.port, servername: HOST, cert: pki.device.cert, key: pki.device.key, ...tls });
+  const get: EdgeFixture["get"] = (target, headers = {}, tls = {}) => {
+    const lines = Object.entries({ Host: HOST, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+    return send(`GET ${target} HTTP/1.1\r\n${lines.join("")}Connection: close\r\n\r\n`, tls);
+  };
   return {
-    cluster,
-    edge,
-    pki,
-    send,
-    get: (target, headers = {}, tls = {}) => {
-      const lines = Object.entries({ Host: HOST, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
-      return send(`GET ${target} HTTP/1.1\r\n${lines.join("")}Connection: close\r\n\r\n`, tls);
+    ...{ cluster, edge, pki, backend, send, get },
+    serve: (name, paths, settings) => cluster.create("ingresses", buildIngress(name, paths, settings)),
+    untilServed: async (target) => {
+      await vi.waitFor(async () => expect((await get(target)).status).toBe(200), { timeout: 20_000, interval: 20 });
+      backend.seen.length = 0;
     },
     async [Symbol.asyncDispose]() {
       await edge[Symbol.asyncDispose]();
+      await backend[Symbol.asyncDispose]();
       opened[Symbol.dispose]();
     },
   };
-}
-
-/** Sends bytes over a new TLS connection, reads until the other side closes, and parses the (last) answer. */
-export async function exchange(request: string | Buffer, tls: ConnectionOptions): Promise<Answer> {
-  const socket = connect({ host: "127.0.0.1", rejectUnauthorized: false, ...tls });
-  const chunks: Buffer[] = [];
-  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-  const closed = new Promise<void>((resolve, reject) => {
-    socket.once("close", () => resolve());
-    // The answer may come before the request is through, and the other side close upon it.
-    socket.once("error", (error) => (chunks.length > 0 ? resolve() : reject(error)));
-  });
-  socket.write(request);
-  await closed;
-  return parseAnswer(Buffer.concat(chunks).toString("latin1"));
-}
-
-function parseAnswer(received: string): Answer {
-  const [head = "", ...rest] = received.split("\r\n\r\n");
-  const [statusLine = "", ...lines] = head.split("\r\n");
-  const status = Number(statusLine.split(" ")[1]);
-  if (status === 100) return parseAnswer(rest.join("\r\n\r\n"));
-  const headers = Object.fromEntries(
-    lines.map((line) => [line.split(": ")[0]?.toLowerCase(), line.slice(line.indexOf(": ") + 2)]),
-  );
-  return { status, headers, body: rest.join("\r\n\r\n") };
 }
 
 export interface IngressSettings {

@@ -1,39 +1,21 @@
 import { once } from "node:events";
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { Agent, request } from "node:https";
 import { connect as connectPlain, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { connect } from "node:tls";
 import { beforeEach, expect, test } from "vitest";
 import { startEdge } from "../src/edge/edge.ts";
-import {
-  buildIngress,
-  createService,
-  type EdgeFixture,
-  HOST,
-  REWRITTEN,
-  startBackend,
-  startEdgeFixture,
-} from "./_edge.ts";
+import { buildIngress, type EdgeFixture, HOST, REWRITTEN, startEdgeFixture } from "./_edge.ts";
 import { eventually } from "./_eventually.ts";
 
 let fixture: EdgeFixture;
-let backend: Awaited<ReturnType<typeof startBackend>>;
-let answer: RequestListener;
 
 beforeEach(async () => {
-  answer = (_request, response) => response.end("ok");
-  backend = await startBackend((...exchange) => answer(...exchange));
   fixture = await startEdgeFixture({ clientTimeoutMs: 2000 });
-  await createService(fixture.cluster, backend.port);
-  const annotations = { ...REWRITTEN, "proxy-read-timeout": "1" };
-  await fixture.cluster.create("ingresses", buildIngress("run-1", ["/run-1/(.*)"], { annotations }));
-  await eventually(async () => (await fixture.get("/run-1/")).status).toBe(200);
-  backend.seen.length = 0;
-  return async () => {
-    await fixture[Symbol.asyncDispose]();
-    await backend[Symbol.asyncDispose]();
-  };
+  await fixture.serve("run-1", ["/run-1/(.*)"], { annotations: { ...REWRITTEN, "proxy-read-timeout": "1" } });
+  await fixture.untilServed("/run-1/");
+  return () => fixture[Symbol.asyncDispose]();
 });
 
 const head = (method: string, headers: string[], body = "") =>
@@ -47,14 +29,14 @@ test("a body is buffered whole and sent on with its length, however it came", as
   await fixture.send(head("POST", ["Transfer-Encoding: Chunked", closing], "0\r\n\r\n"));
   await fixture.send(head("POST", [closing]));
   await fixture.send(head("DELETE", [closing]));
-  expect(backend.seen.map(({ method, body, headers }) => [method, body, headers["content-length"]])).toEqual([
+  expect(fixture.backend.seen.map(({ method, body, headers }) => [method, body, headers["content-length"]])).toEqual([
     ["POST", "abcdefg", "7"],
     ["PUT", "hello", "5"],
     ["POST", "", "0"],
     ["POST", "", "0"],
     ["DELETE", "", undefined],
   ]);
-  for (const { headers } of backend.seen) {
+  for (const { headers } of fixture.backend.seen) {
     expect(headers).toMatchObject({ connection: "close" });
     expect(headers).not.toHaveProperty("transfer-encoding");
   }
@@ -66,7 +48,7 @@ test("nothing reaches the upstream before the body is whole", async () => {
   await fixture.get("/run-1/between");
   socket.write("0\r\n\r\n");
   expect(await text(socket)).toMatch(/^HTTP\/1.1 200 OK/);
-  expect(backend.seen.map(({ target }) => target)).toEqual(["/envoy/between", "/envoy/x"]);
+  expect(fixture.backend.seen.map(({ target }) => target)).toEqual(["/envoy/between", "/envoy/x"]);
 });
 
 test("a body above the limit is refused, told or not, and the limit is the Ingress's", async () => {
@@ -78,12 +60,12 @@ test("a body above the limit is refused, told or not, and the limit is the Ingre
   expect(await fixture.send(head("POST", ["Transfer-Encoding: chunked", closing], chunked))).toMatchObject({
     status: 413,
   });
-  expect(backend.seen).toEqual([]);
+  expect(fixture.backend.seen).toEqual([]);
   const fits = big.slice(1);
   expect(await fixture.send(head("POST", [`Content-Length: ${fits.length}`, closing], fits))).toMatchObject({
     status: 200,
   });
-  expect(backend.seen[0]?.body.length).toBe(1024 ** 2);
+  expect(fixture.backend.seen[0]?.body.length).toBe(1024 ** 2);
   const annotations = { ...REWRITTEN, "proxy-body-size": "2m" };
   const ingress = buildIngress("run-1", ["/run-1/(.*)"], { annotations });
   await fixture.cluster.update("ingresses", ingress);
@@ -115,7 +97,7 @@ test("Expect: 100-continue is answered, unless the request is refused", async ()
   expect(await ask("/run-1/x", 5)).toEqual({ isContinued: true, status: 200 });
   expect(await ask("/run-1/x", 1024 ** 2 + 1)).toEqual({ isContinued: false, status: 413 });
   expect(await ask("/unknown", 5)).toEqual({ isContinued: false, status: 404 });
-  expect(backend.seen[0]?.headers).not.toHaveProperty("expect");
+  expect(fixture.backend.seen[0]?.headers).not.toHaveProperty("expect");
 });
 
 test.each([
@@ -144,7 +126,7 @@ test.each([
   ["no HTTP", "\u0016\u0003\u0001 hello\r\n\r\n"],
 ])("a request with %s is refused", async (_, bytes) => {
   expect(await fixture.send(bytes)).toMatchObject({ status: 400, body: expect.stringContaining("400 Bad Request") });
-  expect(backend.seen).toEqual([]);
+  expect(fixture.backend.seen).toEqual([]);
 });
 
 test("refuses codings and methods that it does not know, and old chunks", async () => {
@@ -154,11 +136,11 @@ test("refuses codings and methods that it does not know, and old chunks", async 
   expect(await fixture.send(head("TRACE", [closing]))).toMatchObject({ status: 405 });
   const old = `POST /run-1/x HTTP/1.0\r\nHost: ${HOST}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`;
   expect(await fixture.send(old)).toMatchObject({ status: 400 });
-  expect(backend.seen).toEqual([]);
+  expect(fixture.backend.seen).toEqual([]);
 });
 
 test("answers without a body stay so, and HEAD keeps the length", async () => {
-  answer = ({ url = "" }, response) => {
+  fixture.backend.answer = ({ url = "" }, response) => {
     const status = Number(url.split("/").at(-1));
     response.writeHead(status, status === 200 ? { "Content-Length": "7", "X-A": "b" } : { "X-A": "b" }).end();
   };
@@ -189,7 +171,7 @@ test("answers without a body stay so, and HEAD keeps the length", async () => {
 
 test("an answer is passed on as it comes, without what is about the upstream's connection", async () => {
   let finish = (): void => undefined;
-  answer = (_request, response) => {
+  fixture.backend.answer = (_request, response) => {
     response.setHeader("Connection", "close, X-Hop");
     response.setHeader("X-Hop", "1");
     response.setHeader("Set-Cookie", ["a=1", "b=2"]);
@@ -214,20 +196,20 @@ test("an answer is passed on as it comes, without what is about the upstream's c
 });
 
 test("an upstream that stays silent is a 504, before its answer or half way", async () => {
-  answer = () => undefined;
+  fixture.backend.answer = () => undefined;
   expect((await fixture.get("/run-1/x")).status).toBe(504);
-  answer = (_request, response) => response.write("half");
+  fixture.backend.answer = (_request, response) => response.write("half");
   await expect(readToEnd()).rejects.toThrow();
 });
 
 test("an upstream that breaks off is a 502, and half an answer never looks whole", async () => {
-  answer = ({ socket }) => socket.destroy();
+  fixture.backend.answer = ({ socket }) => socket.destroy();
   expect((await fixture.get("/run-1/x")).status).toBe(502);
-  answer = ({ socket }) => socket.end("garbage\r\n\r\n");
+  fixture.backend.answer = ({ socket }) => socket.end("garbage\r\n\r\n");
   expect((await fixture.get("/run-1/x")).status).toBe(502);
-  answer = (request_, response) => response.write("half", () => request_.socket.destroy());
+  fixture.backend.answer = (request_, response) => response.write("half", () => request_.socket.destroy());
   await expect(readToEnd()).rejects.toThrow();
-  answer = (request_, response) => {
+  fixture.backend.answer = (request_, response) => {
     response.writeHead(200, { "Content-Length": "10" });
     response.write("half", () => request_.socket.destroy());
   };
@@ -243,7 +225,7 @@ async function readToEnd(): Promise<string> {
 
 test("a client that goes away takes its upstream request with it", async () => {
   const asked = Promise.withResolvers<ServerResponse>();
-  answer = (_request, response) => asked.resolve(response);
+  fixture.backend.answer = (_request, response) => asked.resolve(response);
   const socket = connect({ port: fixture.edge.port, servername: HOST, rejectUnauthorized: false });
   socket.write(head("GET", []));
   const response = await asked.promise;
@@ -257,13 +239,13 @@ test("a client connection serves many requests; one that dawdles is ended", asyn
   const second = head("GET", [closing]);
   const both = await fixture.send(head("GET", [], second));
   expect(both.status).toBe(200);
-  expect(backend.seen.length).toBe(2);
+  expect(fixture.backend.seen.length).toBe(2);
   const slow = await Promise.all([
     fixture.send(`GET /run-1/x HTTP/1.1\r\nHost: ${HOST}\r\nX-`),
     fixture.send(head("POST", ["Content-Length: 10"], "abc")),
   ]);
   expect(slow.map(({ status }) => status)).toEqual([408, 408]);
-  expect(backend.seen.length).toBe(2);
+  expect(fixture.backend.seen.length).toBe(2);
 });
 
 test("a client that stalls in its handshake, or holds a connection, does not keep the edge from stopping", async () => {

@@ -1,49 +1,31 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { NAMESPACE } from "./_cluster.ts";
-import {
-  buildIngress,
-  createService,
-  type EdgeFixture,
-  HOST,
-  type IngressSettings,
-  REWRITTEN,
-  startBackend,
-  startEdgeFixture,
-} from "./_edge.ts";
+import { buildIngress, createService, type EdgeFixture, HOST, REWRITTEN, startEdgeFixture } from "./_edge.ts";
 import { SPELLINGS } from "./_edge-spellings.ts";
 import { eventually } from "./_eventually.ts";
 
 let fixture: EdgeFixture;
-let backend: Awaited<ReturnType<typeof startBackend>>;
 
-beforeAll(async () => {
-  backend = await startBackend();
-});
-afterAll(() => backend[Symbol.asyncDispose]());
 beforeEach(async () => {
   fixture = await startEdgeFixture();
-  await createService(fixture.cluster, backend.port);
-  backend.seen.length = 0;
   return () => fixture[Symbol.asyncDispose]();
 });
 
-const serve = (name: string, paths: string[], settings?: IngressSettings) =>
-  fixture.cluster.create("ingresses", buildIngress(name, paths, settings));
+const serve: EdgeFixture["serve"] = (...ingress) => fixture.serve(...ingress);
+const untilServed: EdgeFixture["untilServed"] = (target) => fixture.untilServed(target);
 
 /** The target that the upstream saw for each of ours, or the edge's own status. */
 async function ask(targets: string[]): Promise<Record<string, string | number>> {
   const answers: Record<string, string | number> = {};
   for (const target of targets) {
     const { status } = await fixture.get(target);
-    answers[target] = status === 200 ? (backend.seen.pop()?.target ?? "") : status;
+    answers[target] = status === 200 ? (fixture.backend.seen.pop()?.target ?? "") : status;
   }
   return answers;
 }
-
-const untilServed = (target: string) => eventually(async () => (await fixture.get(target)).status).toBe(200);
 
 test("no spelling of a path leads out of what the rewrite yields", async () => {
   await serve("run-1", ["/run-1/(.*)"], { annotations: REWRITTEN });
@@ -173,7 +155,7 @@ test("a Service without ready endpoints is 503, one that refuses 502, and each c
   await serve("a", ["/none"], { service: "none" });
   await serve("b", ["/unready"], { service: "unready" });
   await serve("c", ["/refusing"], { service: "refusing" });
-  await createService(fixture.cluster, backend.port, "unready", false);
+  await createService(fixture.cluster, fixture.backend.port, "unready", false);
   const closed: Server = createServer().listen(0, "127.0.0.1");
   await once(closed, "listening");
   const { port } = closed.address() as { port: number };

@@ -3,14 +3,14 @@ import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import { beforeEach, expect, test } from "vitest";
 import { createRootAuthority, type Identity } from "./_certificates.ts";
 import { NAMESPACE } from "./_cluster.ts";
-import { buildIngress, type EdgeFixture, HOST, startEdgeFixture, tlsSecret } from "./_edge.ts";
+import { type EdgeFixture, HOST, startEdgeFixture, tlsSecret } from "./_edge.ts";
 import { eventually } from "./_eventually.ts";
 
 let fixture: EdgeFixture;
 
 beforeEach(async () => {
   fixture = await startEdgeFixture();
-  await fixture.cluster.create("ingresses", buildIngress("run-1", ["/run-1/(.*)"]));
+  await fixture.serve("run-1", ["/run-1/(.*)"]);
   await eventually(() => shownTo(HOST)).toBe(HOST);
   return () => fixture[Symbol.asyncDispose]();
 });
@@ -72,7 +72,7 @@ test("shows each host its certificate, the first host's to those who name none t
   const authority = await createRootAuthority("X");
   await cluster.create("secrets", tlsSecret("other", await authority.issueServer("*.other.example")));
   const other = { host: "*.other.example", secretName: "other" };
-  await cluster.create("ingresses", buildIngress("z-other", ["/"], other));
+  await fixture.serve("z-other", ["/"], other);
   await eventually(() => shownTo("a.other.example")).toBe("*.other.example");
   expect(await shownTo("")).toBe(HOST);
   expect(await shownTo("unknown.example")).toBe(HOST);

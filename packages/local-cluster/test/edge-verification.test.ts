@@ -2,41 +2,20 @@ import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { Agent, request } from "node:https";
 import { text } from "node:stream/consumers";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { createRootAuthority } from "./_certificates.ts";
 import { NAMESPACE } from "./_cluster.ts";
-import {
-  buildIngress,
-  caSecret,
-  createService,
-  type EdgeFixture,
-  HOST,
-  REWRITTEN,
-  startBackend,
-  startEdgeFixture,
-  tlsSecret,
-  VERIFIED,
-} from "./_edge.ts";
+import { caSecret, type EdgeFixture, HOST, REWRITTEN, startEdgeFixture, tlsSecret, VERIFIED } from "./_edge.ts";
 import { eventually } from "./_eventually.ts";
 
 let fixture: EdgeFixture;
-let backend: Awaited<ReturnType<typeof startBackend>>;
 
-beforeAll(async () => {
-  backend = await startBackend();
-});
-afterAll(() => backend[Symbol.asyncDispose]());
 beforeEach(async () => {
   fixture = await startEdgeFixture();
-  backend.seen.length = 0;
-  await createService(fixture.cluster, backend.port);
-  await fixture.cluster.create("ingresses", verifiedIngress());
+  await fixture.serve("run-1", ["/run-1/(.*)"], { annotations: { ...VERIFIED, ...REWRITTEN } });
+  await fixture.untilServed("/run-1/");
   return () => fixture[Symbol.asyncDispose]();
 });
-
-function verifiedIngress(annotations: Record<string, string> = {}): object {
-  return buildIngress("run-1", ["/run-1/(.*)"], { annotations: { ...VERIFIED, ...REWRITTEN, ...annotations } });
-}
 
 const CA_REF = { resource: "secrets", namespace: NAMESPACE, name: "tls-ca-certificate" };
 const INGRESS_REF = { resource: "ingresses", namespace: NAMESPACE, name: "run-1" };
@@ -48,8 +27,8 @@ const annotate = (annotations: Record<string, string | null>) => {
 test("lets a device with its whole chain in, and tells the upstream who it is", async () => {
   const answer = await fixture.get("/run-1/dcap");
   expect(answer).toMatchObject({ status: 200, body: expect.stringContaining("ok") });
-  const headers = backend.seen[0]?.headers ?? {};
-  expect(backend.seen[0]?.target).toBe("/envoy/dcap");
+  const headers = fixture.backend.seen[0]?.headers ?? {};
+  expect(fixture.backend.seen[0]?.target).toBe("/envoy/dcap");
   expect(headers["ssl-client-verify"]).toBe("SUCCESS");
   expect(decodeURIComponent(headers["ssl-client-cert"] ?? "")).toBe(
     new X509Certificate(fixture.pki.device.leaf).toString(),
@@ -82,7 +61,7 @@ test("refuses whoever cannot show a valid certificate, with a page that says why
     expect({ name, status: answer.status }).toEqual({ name, status: 400 });
     expect(answer.body).toContain("400 The SSL certificate error");
   }
-  expect(backend.seen).toEqual([]);
+  expect(fixture.backend.seen).toEqual([]);
 });
 
 test.each(["TLSv1.2", "TLSv1.3"] as const)(
@@ -118,9 +97,9 @@ test.each([
 ])("is closed when the CA Secret %s", async (_, breakIt) => {
   await breakIt();
   await eventually(async () => (await fixture.get("/run-1/dcap")).status).toBe(403);
-  backend.seen.length = 0;
+  fixture.backend.seen.length = 0;
   expect((await fixture.get("/run-1/dcap", {}, { cert: undefined, key: undefined })).status).toBe(403);
-  expect(backend.seen).toEqual([]);
+  expect(fixture.backend.seen).toEqual([]);
 });
 
 function garbledCertificate(): string {
@@ -148,18 +127,25 @@ test("verifies with what the CA Secret holds now, also on connections that were 
   agent.destroy();
 });
 
+test("a certificate that its authority has revoked is refused", async () => {
+  const { root, mca, mica } = fixture.pki;
+  const revoked = await mica.issueDevice();
+  const lists = await Promise.all([root.revoke([]), mca.revoke([]), mica.revoke([revoked])]);
+  await fixture.cluster.patch(CA_REF, { data: { "ca.crl": Buffer.from(lists.join("")).toString("base64") } });
+  const cert = revoked.certificatePem + mica.certificatePem + mca.certificatePem;
+  await eventually(async () => (await fixture.get("/run-1/a", {}, { cert, key: revoked.keyPem })).status).toBe(400);
+  expect((await fixture.get("/run-1/a")).status).toBe(200);
+});
+
 test("the whole host is verified when any of its Ingresses asks for it, whichever is older", async () => {
-  await fixture.cluster.create(
-    "ingresses",
-    buildIngress("open", ["/open"], { annotations: { "auth-tls-verify-client": "off" } }),
-  );
-  await fixture.cluster.create("ingresses", buildIngress("a-plain", ["/plain"]));
+  await fixture.serve("open", ["/open"], { annotations: { "auth-tls-verify-client": "off" } });
+  await fixture.serve("a-plain", ["/plain"]);
   const anonymous = { cert: undefined, key: undefined };
   await eventually(async () => (await fixture.get("/plain")).status).toBe(200);
   for (const target of ["/open", "/plain", "/run-1/dcap", "/unknown"]) {
     expect((await fixture.get(target, {}, anonymous)).status).toBe(400);
   }
-  expect(backend.seen.at(-1)?.headers["ssl-client-verify"]).toBe("SUCCESS");
+  expect(fixture.backend.seen.at(-1)?.headers["ssl-client-verify"]).toBe("SUCCESS");
   await fixture.cluster.delete(INGRESS_REF);
   await eventually(async () => (await fixture.get("/plain", {}, anonymous)).status).toBe(200);
 });
@@ -171,11 +157,11 @@ test("an optional certificate may be missing, not bad", async () => {
   await eventually(async () => (await fixture.get("/run-1/a", {}, { cert: undefined, key: undefined })).status).toBe(
     200,
   );
-  expect(backend.seen.at(-1)?.headers).toMatchObject({ "ssl-client-verify": "NONE" });
+  expect(fixture.backend.seen.at(-1)?.headers).toMatchObject({ "ssl-client-verify": "NONE" });
   expect((await fixture.get("/run-1/a", {}, bad)).status).toBe(400);
   expect((await fixture.get("/run-1/a")).status).toBe(200);
-  expect(backend.seen.at(-1)?.headers).toMatchObject({ "ssl-client-verify": "SUCCESS" });
-  expect(backend.seen.at(-1)?.headers).not.toHaveProperty("ssl-client-cert");
+  expect(fixture.backend.seen.at(-1)?.headers).toMatchObject({ "ssl-client-verify": "SUCCESS" });
+  expect(fixture.backend.seen.at(-1)?.headers).not.toHaveProperty("ssl-client-cert");
 });
 
 test("a certificate shown to one host opens no other", async () => {
@@ -184,7 +170,7 @@ test("a certificate shown to one host opens no other", async () => {
   const server = await ours.issueServer("other.example");
   await cluster.create("secrets", tlsSecret("other-certificate", server));
   const secretName = "other-certificate";
-  await cluster.create("ingresses", buildIngress("z-other", ["/"], { host: "other.example", secretName }));
+  await fixture.serve("z-other", ["/"], { host: "other.example", secretName });
   const asOther = { servername: "other.example" };
   await eventually(async () => (await fixture.get("/x", { Host: "other.example" }, asOther)).status).toBe(200);
   expect((await fixture.get("/run-1/a", {}, asOther)).status).toBe(421);
@@ -218,7 +204,7 @@ test("headers about the client cannot be forged, in any spelling", async () => {
     "X-Kept": "yes",
   };
   expect((await fixture.get("/run-1/a", forged)).status).toBe(200);
-  const [seen] = backend.seen;
+  const [seen] = fixture.backend.seen;
   expect(seen?.rawHeaders.join("\n")).not.toContain("forged");
   expect(seen?.rawHeaders.filter((name) => name.toLowerCase().startsWith("ssl"))).toEqual([
     "ssl-client-verify",
@@ -242,5 +228,5 @@ test("an open host tells the upstream nothing about certificates, and neither ca
   const anonymous = { cert: undefined, key: undefined };
   const forged = { "ssl-client-verify": "SUCCESS", "ssl-client-cert": "x" };
   await eventually(async () => (await fixture.get("/run-1/a", forged, anonymous)).status).toBe(200);
-  expect(backend.seen[0]?.rawHeaders.filter((name) => /ssl/i.test(name))).toEqual([]);
+  expect(fixture.backend.seen[0]?.rawHeaders.filter((name) => /ssl/i.test(name))).toEqual([]);
 });

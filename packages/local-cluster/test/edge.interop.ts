@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -8,40 +8,27 @@ import type { ConnectionOptions } from "node:tls";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { createRootAuthority } from "./_certificates.ts";
-import {
-  buildIngress,
-  createService,
-  type EdgeFixture,
-  exchange,
-  HOST,
-  REWRITTEN,
-  startBackend,
-  startEdgeFixture,
-  VERIFIED,
-} from "./_edge.ts";
+import { type EdgeFixture, HOST, REWRITTEN, startEdgeFixture, VERIFIED } from "./_edge.ts";
 import { CONTROL_CHARACTERS, SPELLINGS } from "./_edge-spellings.ts";
+import { exchange } from "./_exchange.ts";
 
 const run = promisify(execFile);
 
 let folder: string;
-let backend: Awaited<ReturnType<typeof startBackend>>;
 let fixture: EdgeFixture;
 let nginx: { port: number; process: ChildProcess };
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "cactus-edge-"));
-  backend = await startBackend();
   fixture = await startEdgeFixture();
-  await createService(fixture.cluster, backend.port);
-  const annotations = { ...VERIFIED, ...REWRITTEN };
-  await fixture.cluster.create("ingresses", buildIngress("run-1", ["/run-1/(.*)"], { annotations }));
-  await fixture.cluster.create("ingresses", buildIngress("z-other", ["/only"], { host: "other.example" }));
-  await vi.waitFor(async () => expect((await fixture.get("/run-1/")).status).toBe(200));
+  await fixture.serve("run-1", ["/run-1/(.*)"], { annotations: { ...VERIFIED, ...REWRITTEN } });
+  await fixture.serve("z-other", ["/only"], { host: "other.example" });
+  await fixture.untilServed("/run-1/");
   nginx = await startNginx();
   return async () => {
     nginx.process.kill();
+    await once(nginx.process, "exit");
     await fixture[Symbol.asyncDispose]();
-    await backend[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
   };
 });
@@ -60,10 +47,12 @@ async function startNginx(): Promise<{ port: number; process: ChildProcess }> {
   })) {
     await writeFile(join(folder, name), text);
   }
-  const child = spawn("nginx", ["-p", folder, "-c", "nginx.conf", "-e", "error.log"], { stdio: "inherit" });
-  await once(child, "spawn");
-  await vi.waitFor(() => exchange("GET / HTTP/1.0\r\n\r\n", { port, servername: HOST }), { timeout: 20_000 });
-  return { port, process: child };
+  const running = run("nginx", ["-p", folder, "-c", "nginx.conf", "-e", "error.log"]);
+  running.catch(() => undefined);
+  const isUp = vi.waitFor(() => exchange("GET / HTTP/1.0\r\n\r\n", { port, servername: HOST }), { timeout: 20_000 });
+  // One that is missing or does not like its configuration says so by its end.
+  await Promise.race([isUp, running]);
+  return { port, process: running.child };
 }
 
 /** What ingress-nginx writes for the very Ingress that the edge serves here. */
@@ -93,7 +82,7 @@ function nginxConfiguration(port: number): string {
         client_max_body_size 1m;
         location ~* "^/run-1/(.*)" {
           rewrite "(?i)/run-1/(.*)" /envoy/$1 break;
-          proxy_pass http://127.0.0.1:${backend.port};
+          proxy_pass http://127.0.0.1:${fixture.backend.port};
           proxy_http_version 1.1;
           proxy_set_header Host $http_host;
           proxy_set_header ssl-client-cert $ssl_client_escaped_cert;
@@ -118,17 +107,17 @@ async function findFreePort(): Promise<number> {
 
 /** The answer's status and what the upstream saw of it, from one of the two servers. */
 async function observe(port: number, request: string | Buffer, tls: ConnectionOptions = {}): Promise<object> {
-  backend.seen.length = 0;
+  fixture.backend.seen.length = 0;
   const { cert, key } = fixture.pki.device;
   const { status, body } = await exchange(request, { port, servername: HOST, cert, key, ...tls });
-  const [seen] = backend.seen;
+  const [seen] = fixture.backend.seen;
   const isOurs = (name: string): boolean => /^ssl|^host$|^x-forwarded-for$|^content-length$|_/.test(name);
   const headers = Object.fromEntries(Object.entries(seen?.headers ?? {}).filter(([name]) => isOurs(name)));
   const title = status === 400 ? /<title>(.*)<\/title>/.exec(body)?.[1] : undefined;
   return {
     status,
     title,
-    asked: backend.seen.length,
+    asked: fixture.backend.seen.length,
     method: seen?.method,
     target: seen?.target,
     headers,
@@ -332,7 +321,7 @@ describe("openssl and curl", () => {
     const body = join(folder, "big");
     await writeFile(body, "x".repeat(1_000_000));
     expect(await curl(...device(), "--data-binary", `@${body}`)).toMatch(/^200 /);
-    expect(backend.seen.at(-1)?.body.length).toBe(1_000_000);
+    expect(fixture.backend.seen.at(-1)?.body.length).toBe(1_000_000);
     expect(await curl("--data-binary", `@${body}`)).toMatch(/^400 /);
     await writeFile(body, "x".repeat(3_000_000));
     expect(await curl(...device(), "--data-binary", `@${body}`)).toMatch(/^413 /);

@@ -74,7 +74,7 @@ function readSentCertificates(socket: TLSSocket): X509Certificate[] {
  * authority is taken before a certificate that was sent). Node lets OpenSSL judge the chain but not limit its depth; and
  * judged again by the authorities of now, a connection does not outlive the removal of the one that it was let in by.
  */
-export function measureDepth(sent: readonly X509Certificate[], authorities: Authorities): number | undefined {
+function measureDepth(sent: readonly X509Certificate[], authorities: Authorities): number | undefined {
   let current = sent[0];
   for (
     let certificates = 1;

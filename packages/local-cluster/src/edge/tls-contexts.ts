@@ -14,6 +14,8 @@ const CIPHERS = [
   ...["ECDHE-ECDSA-AES128-CCM8", "@SECLEVEL=0"],
 ].join(":");
 
+const REVOCATION_LISTS = /-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g;
+
 /** The part of the settings that is the same for every host. */
 export const TLS_SETTINGS: SecureContextOptions = {
   ciphers: CIPHERS,
@@ -70,8 +72,10 @@ export class TlsContexts {
     authority: Stored<V1Secret> | undefined,
   ): HostTls {
     const authorities = authority === undefined ? [] : this.#getAuthorities(authority);
-    const crl = decode(authority, "ca.crl");
-    const verification = { ca: authorities.map(String), ...(crl !== undefined && { crl }) };
+    const lists = decode(authority, "ca.crl");
+    // Of several in one text only the first would be read. A text without any is passed on as it is, to be refused.
+    const crl = lists === undefined ? [] : (lists.match(REVOCATION_LISTS) ?? [lists]);
+    const verification = { ca: authorities.map(String), crl };
     const settings = { ...TLS_SETTINGS, ...(authorities.length > 0 && verification) };
     const [cert, key] = [decode(certificate, "tls.crt"), decode(certificate, "tls.key")];
     try {
