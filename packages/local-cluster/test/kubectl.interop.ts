@@ -210,7 +210,9 @@ test("a workload is watched, waited for, described, scaled and deleted", async (
   await expect.poll(() => watch.lines().at(-1), { timeout: 20_000 }).toMatch(/^work +web-0 +1\/1 +Running +0 +\d+s/);
   expect(watch.lines()[0]).toMatch(/^NAMESPACE +NAME +READY +STATUS +RESTARTS +AGE$/);
   expect(watch.lines()[1]).toMatch(/ 0\/1 +Pending /);
-  expect(await inNamespace("get", "all")).toMatch(/^pod\/web-0[\s\S]*^service\/web[\s\S]*^statefulset.apps\/web +1\/1 /m);
+  expect(await inNamespace("get", "all")).toMatch(
+    /^pod\/web-0[\s\S]*^service\/web[\s\S]*^statefulset.apps\/web +1\/1 /m,
+  );
   expect(await inNamespace("get", "ingress")).toMatch(/^web +<none> +web.example.com .* 80 /m);
   expect(await inNamespace("get", "endpointslices")).toMatch(/^web-\w+ +IPv4 +\d+ +127\./m);
   expect(await inNamespace("get", "pods", "-o", "wide")).toMatch(/^web-0 .* 127\.[\d.]+ +local/m);
