@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -25,7 +25,7 @@ export interface AgentFixture extends AsyncDisposable {
 
 /** A node agent on a cluster of its own, with a folder that is removed in the end. */
 export async function startAgentFixture(options: Partial<NodeAgentOptions> = {}): Promise<AgentFixture> {
-  const folder = await mkdtemp(join(tmpdir(), "cactus-agent-"));
+  const folder = await realpath(await mkdtemp(join(tmpdir(), "cactus-agent-")));
   const opened = await openCluster();
   const { cluster } = opened;
   const agent = await startNodeAgent(agentOptions(cluster, folder, options));

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
+import { podPort } from "../src/node-agent/pod-port.ts";
 import { findProcessIdentity } from "../src/node-agent/process-identity.ts";
 import { NAMESPACE } from "./_cluster.ts";
 import { eventually } from "./_eventually.ts";
@@ -161,7 +162,7 @@ test("probes over HTTP and TCP reach the Pod at its own address, by number and b
   const server = `require("node:http").createServer((request, answer) => {
     answer.statusCode = request.headers["x-probe"] === "yes" && request.url === "/health?x" ? 302 : 503;
     answer.end();
-  }).listen(8080, process.env.IP)`;
+  }).listen(process.env.PORT_8080 ?? 8080, process.env.IP)`;
   const container = {
     name: "c",
     command: ["node", "-e", server],
@@ -306,17 +307,39 @@ test("a finished Pod stays finished, and goes when it is deleted", async () => {
   expect(notes()).toEqual(["run"]);
 });
 
+test("a Pod that somebody else says has failed is ended, and what they say stands", async () => {
+  await fixture.createPod("a", {
+    containers: [shell("c", `trap '${note("bye")}; exit 0' TERM; ${note("run")}; sleep 1000 & wait`)],
+  });
+  await fixture.untilPod("a", isReady);
+  await eventually(notes).toEqual(["run"]);
+  const conditions = [
+    ...((await fixture.getPod("a")).status?.conditions ?? []),
+    { type: "DisruptionTarget", status: "True" },
+  ];
+  const status = { phase: "Failed", reason: "Evicted", message: "The node was low on resource", conditions };
+  await fixture.cluster.patch({ resource: "pods", namespace: NAMESPACE, name: "a" }, { status }, "status");
+  const pod = await fixture.untilPod("a", (pod) => statusOf(pod, "c")?.state?.terminated !== undefined);
+  expect(pod.status).toMatchObject({ phase: "Failed", reason: "Evicted" });
+  expect(pod.status?.conditions).toContainEqual({ type: "DisruptionTarget", status: "True" });
+  expect(pod.status?.conditions).toContainEqual(
+    expect.objectContaining({ type: "Ready", status: "False", reason: "PodFailed" }),
+  );
+  expect(notes()).toEqual(["run", "bye"]);
+});
+
 test("fifty Pods start together, each at its own address, and go together", async () => {
   const names = Array.from({ length: 50 }, (_, index) => `pod-${index}`);
   let patches = 0;
   const watch = fixture.cluster.watch("pods", {}, ({ type }) => {
     patches += type === "MODIFIED" ? 1 : 0;
   });
-  const container = shell("c", "exec sleep 1000", { readinessProbe: { exec: { command: ["true"] } } });
+  const readinessProbe = { exec: { command: ["true"] } };
+  const container = shell("c", "exec sleep 1000", { readinessProbe, ports: [{ containerPort: 80 }] });
   await Promise.all(names.map((name) => fixture.createPod(name, { containers: [container] })));
   const pods = await Promise.all(names.map((name) => fixture.untilPod(name, isReady)));
-  expect(new Set(pods.map(({ status }) => status?.podIP)).size).toBe(50);
-  // Started, ready: no write without a change.
+  expect(new Set(pods.map((pod) => `${pod.status?.podIP}:${podPort(pod, 80)}`)).size).toBe(50);
+  // Ports told (where Pods have no addresses), started, ready: no write without a change.
   expect(patches).toBeLessThanOrEqual(150);
   watch[Symbol.dispose]();
   await Promise.all(names.map((name) => deletePod(name)));

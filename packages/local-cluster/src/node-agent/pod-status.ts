@@ -11,6 +11,8 @@ import { findEnd } from "./pod-plan.ts";
 
 export interface PodFacts {
   pod: Pod;
+  /** What was last told of the Pod, if anything: the Pod itself may not show it yet. */
+  told: PodStatus | undefined;
   find: (container: string) => ContainerStatus;
   /** One-shot init containers that are done. */
   completed: ReadonlySet<string>;
@@ -42,17 +44,22 @@ export function buildPodStatus(facts: PodFacts): PodStatus {
   };
 }
 
+/** Whether a Pod in this phase has ended for good. */
+export function isFinal(phase: string | undefined): phase is "Succeeded" | "Failed" {
+  return phase === "Succeeded" || phase === "Failed";
+}
+
 function phaseOf({ pod, find, isOver, hasBegun }: PodFacts): Phase {
-  const statuses = (pod.spec?.containers ?? []).map(({ name }) => find(name));
-  if (isOver) {
-    const isGood = hasBegun && statuses.every((status) => findEnd(status)?.exitCode === 0);
-    const isDone = statuses.every(({ state }) => state?.running === undefined);
-    if (isDone || !hasBegun) return isGood ? "Succeeded" : "Failed";
-    return "Running";
+  if (isFinal(pod.status?.phase)) return pod.status.phase;
+  const { initContainers = [], containers = [] } = pod.spec ?? {};
+  const isRunning = ({ state }: ContainerStatus): boolean => state?.running !== undefined;
+  const statuses = containers.map(({ name }) => find(name));
+  // A Pod has not ended before its sidecars have.
+  if (isOver && ![...initContainers, ...containers].some(({ name }) => isRunning(find(name)))) {
+    return hasBegun && statuses.every((status) => findEnd(status)?.exitCode === 0) ? "Succeeded" : "Failed";
   }
-  const isStarted = (status: ContainerStatus): boolean =>
-    status.state?.running !== undefined || findEnd(status) !== undefined;
-  return hasBegun && statuses.every(isStarted) ? "Running" : "Pending";
+  const haveStarted = statuses.every((status) => isRunning(status) || findEnd(status) !== undefined);
+  return hasBegun && haveStarted ? "Running" : "Pending";
 }
 
 function buildConditions(facts: PodFacts): PodCondition[] {
@@ -61,7 +68,7 @@ function buildConditions(facts: PodFacts): PodCondition[] {
   const unready = listUnready(spec, facts);
   const phase = phaseOf(facts);
   const told = (label: string, names: string[]): string => `containers with ${label} status: [${names.join(" ")}]`;
-  const isFinished = phase === "Succeeded" || phase === "Failed";
+  const isFinished = isFinal(phase);
   const whyUnready = isFinished
     ? { reason: phase === "Succeeded" ? "PodCompleted" : "PodFailed" }
     : { reason: "ContainersNotReady", message: told("unready", unready) };
@@ -76,8 +83,9 @@ function buildConditions(facts: PodFacts): PodCondition[] {
     ["ContainersReady", readiness],
     ["PodScheduled", undefined],
   ];
-  const known = facts.pod.status?.conditions ?? [];
-  const others = known.filter(({ type }) => !ours.some(([name]) => name === type));
+  const current = facts.pod.status?.conditions ?? [];
+  const known = [...(facts.told?.conditions ?? []), ...current];
+  const others = current.filter(({ type }) => !ours.some(([name]) => name === type));
   return [...ours.map(([type, problem]) => buildCondition(type, problem, known, facts.now)), ...others];
 }
 

@@ -10,7 +10,7 @@ import { PodFolder } from "./pod-folder.ts";
 import type { ContainerStatus, Pod, PodStatus } from "./pod-model.ts";
 import { NoAddressError, type PodAddress, type PodNetwork } from "./pod-network.ts";
 import { PORTS_ANNOTATION } from "./pod-port.ts";
-import { buildPodStatus } from "./pod-status.ts";
+import { buildPodStatus, isFinal } from "./pod-status.ts";
 import type { OwnedProcess, ProcessRegistry } from "./process-registry.ts";
 import type { BackoffTimes } from "./restart-backoff.ts";
 import { StepLoop } from "./step-loop.ts";
@@ -74,7 +74,7 @@ export class PodWorker {
     this.#events = new EventRecorder(deps, pod);
     this.#startTime = pod.status?.startTime ?? toWireTime(deps.now());
     this.#address = deps.network.find(uid);
-    this.#isSettled = pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
+    this.#isSettled = isFinal(pod.status?.phase);
     this.#isOver = this.#isSettled;
     const context = {
       ...deps,
@@ -93,6 +93,8 @@ export class PodWorker {
   /** Takes note of what the cluster wants now. */
   update(pod: Pod): void {
     this.#pod = pod;
+    // Whoever says that it has ended is believed: nothing leads out of such a phase.
+    this.#isOver ||= isFinal(pod.status?.phase);
     const { deletionTimestamp, deletionGracePeriodSeconds = DEFAULT_GRACE_SECONDS } = pod.metadata;
     if (deletionTimestamp !== undefined) this.#end("deleted", deletionGracePeriodSeconds);
     this.#steps.ask();
@@ -114,8 +116,8 @@ export class PodWorker {
   /** Leaves the processes as they are, and does nothing more. */
   async release(): Promise<void> {
     this.#isDone = true;
-    this.#containers.release();
     await this.#steps.settle();
+    this.#containers.release();
     await this.#events.flush();
   }
 
@@ -202,10 +204,8 @@ export class PodWorker {
   async #publish(): Promise<void> {
     const status = buildPodStatus({
       ...this.#containers.progress,
-      pod:
-        this.#published === undefined
-          ? this.#pod
-          : { ...this.#pod, status: { ...this.#pod.status, ...this.#published } },
+      pod: this.#pod,
+      told: this.#published,
       isOver: this.#isOver,
       address: this.#address,
       hostIP: this.#deps.hostIP,

@@ -1,6 +1,6 @@
 import { execFileSync, fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, openSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
@@ -20,7 +20,7 @@ const owner: ProcessOwner = {
 };
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "cactus-processes-"));
+  folder = realpathSync(mkdtempSync(join(tmpdir(), "cactus-processes-")));
   registry = new ProcessRegistry(join(folder, "processes"));
   return () => rmSync(folder, { recursive: true, force: true });
 });
