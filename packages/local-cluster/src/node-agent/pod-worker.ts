@@ -18,6 +18,7 @@ import { MountError, makeVolumes } from "./volumes.ts";
 import { toWireTime } from "./wire-time.ts";
 
 const DEFAULT_GRACE_SECONDS = 30;
+const PREPARE_RETRY_MS = 900;
 
 export interface PodWorkerDeps {
   cluster: ClusterApi;
@@ -52,6 +53,8 @@ export class PodWorker {
   #pod: Pod;
   #address: PodAddress | undefined;
   #isPrepared: boolean = false;
+  /** By the clock of `performance.now()`: what failed is not tried again at each step. */
+  #prepareAfter = 0;
   /** Nothing will be started any more. */
   #isOver: boolean;
   /** Had ended before this agent came: there is nothing to tell. */
@@ -159,6 +162,7 @@ export class PodWorker {
   /** Gives the Pod what its containers need; tells whether it has it. */
   async #prepare(): Promise<boolean> {
     if (this.#isPrepared) return true;
+    if (performance.now() < this.#prepareAfter) return false;
     const { cluster, network } = this.#deps;
     const { initContainers = [], containers = [] } = this.#pod.spec ?? {};
     const ports = [...initContainers, ...containers].flatMap((container) => container.ports ?? []);
@@ -178,6 +182,7 @@ export class PodWorker {
             : undefined;
       if (reason === undefined) throw error;
       this.#events.record({ type: "Warning", reason, message: String((error as Error).message) });
+      this.#prepareAfter = performance.now() + PREPARE_RETRY_MS;
       this.#steps.askLater();
       return false;
     }
