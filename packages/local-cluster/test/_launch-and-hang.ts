@@ -6,7 +6,12 @@ import { ProcessRegistry } from "../src/node-agent/process-registry.ts";
 const [folder = "", script = ""] = process.argv.slice(2);
 const registry = new ProcessRegistry(join(folder, "processes"));
 const { pid } = registry.launch(
-  { argv: ["/bin/sh", "-c", script], cwd: folder, env: { PATH: "/usr/bin:/bin" }, output: openSync(join(folder, "log"), "a") },
+  {
+    argv: ["/bin/sh", "-c", script],
+    cwd: folder,
+    env: { PATH: "/usr/bin:/bin" },
+    output: openSync(join(folder, "log"), "a"),
+  },
   { podUid: "u", container: "c", containerID: "i", role: "container", startedAt: "t", restartCount: 0 },
 );
 process.send?.(pid);

@@ -3,8 +3,17 @@ import type { ClusterApi, ListOptions, WatchEvent } from "../src/cluster-api.ts"
 import { StatusError } from "../src/status-error.ts";
 
 type Method = Exclude<keyof ClusterApi, "watch">;
-type Call = { id: number } & ({ call: Method; args: unknown[] } | { watch: string; options: ListOptions } | { unwatch: true });
-type Reply = { id: number; result?: unknown; error?: { code: number; reason: string; message: string }; event?: WatchEvent<never> };
+type Call = { id: number } & (
+  | { call: Method; args: unknown[] }
+  | { watch: string; options: ListOptions }
+  | { unwatch: true }
+);
+type Reply = {
+  id: number;
+  result?: unknown;
+  error?: { code: number; reason: string; message: string };
+  event?: WatchEvent<never>;
+};
 
 /** Lets a child process use a cluster of this one. */
 export function serveCluster(child: ChildProcess, cluster: ClusterApi): void {
@@ -44,14 +53,16 @@ export function connectCluster(): ClusterApi {
     process.send?.({ id: last, ...call });
     return last;
   };
-  const remote = (call: Method) => (...args: unknown[]) =>
-    new Promise<never>((resolve, reject) => {
-      const id = send({ call, args }, ({ result, error }) => {
-        waiting.delete(id);
-        if (error === undefined) resolve(result as never);
-        else reject(new StatusError(error.code, error.reason, error.message));
+  const remote =
+    (call: Method) =>
+    (...args: unknown[]) =>
+      new Promise<never>((resolve, reject) => {
+        const id = send({ call, args }, ({ result, error }) => {
+          waiting.delete(id);
+          if (error === undefined) resolve(result as never);
+          else reject(new StatusError(error.code, error.reason, error.message));
+        });
       });
-    });
   return {
     ...{ get: remote("get"), list: remote("list"), create: remote("create") },
     ...{ update: remote("update"), patch: remote("patch"), delete: remote("delete") },
