@@ -18,6 +18,8 @@ export interface Deps {
   now: () => Date;
   db: Kysely<Database>;
   installation: Installation;
+  /** Under which this replica holds leases. */
+  replicaId: string;
   /** Undefined with `KUBERNETES_LOAD_CONFIG=false`. */
   cluster: Cluster | undefined;
   authority: AuthorityStore;

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { type Cluster, connectCluster, watchObjects } from "@cactus/core/kubernetes";
 import {
   createRunnerClient,
@@ -73,6 +74,7 @@ async function createDeps(config: Config, stack: AsyncDisposableStack): Promise<
     now,
     db,
     installation,
+    replicaId: randomUUID(),
     cluster,
     authority,
     edgeProbe: createEdgeProbe({ authority, config, now }),
@@ -137,6 +139,7 @@ function listenForNews(deps: Deps, reconciler: Reconciler | undefined): AsyncDis
   return listen({
     url: config.ORCHESTRATOR_DATABASE_URL,
     channels: [RUN_EVENT_CHANNEL, TESTSTACK_CHANNEL],
+    presence: deps.replicaId,
     onNotification: (channel, id) => (channel === RUN_EVENT_CHANNEL ? followers.tell(id) : reconciler?.wake(id)),
     onConnected: () => {
       followers.tellAll();

@@ -60,7 +60,7 @@ export async function startTestInstallation(variables: Record<string, string> = 
   };
 }
 
-function openUser(orchestrator: TestOrchestrator, token: string): TestUser {
+export function openUser(orchestrator: Omit<TestOrchestrator, typeof Symbol.asyncDispose>, token: string): TestUser {
   const { db } = orchestrator.database;
   const call: TestUser["call"] = (path, input) => orchestrator.call(path, input, { token });
 
@@ -124,7 +124,7 @@ function openUser(orchestrator: TestOrchestrator, token: string): TestUser {
   };
 }
 
-async function listObjects({ client }: TestCluster): Promise<string[]> {
+export async function listObjects({ client }: TestCluster): Promise<string[]> {
   const query = { namespace: "test-execution", labelSelector: "cactus-orchestrator/teststack" };
   const lists = await Promise.all([
     client.apps.listNamespacedStatefulSet(query),

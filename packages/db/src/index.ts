@@ -29,6 +29,7 @@ export {
   leaseTeststack,
   listDueTeststacks,
   listTeststacks,
+  RENEW_SECONDS,
   releaseTeststack,
   renewLease,
   TESTSTACK_CHANNEL,

@@ -5,6 +5,8 @@ import { toPostgresUrl } from "./database.ts";
 export interface ListenOptions {
   url: string;
   channels: string[];
+  /** Name under which others see, by an advisory lock, that we are there: as long as the connection stands. */
+  presence?: string;
   onNotification: (channel: string, payload: string) => void;
   /** Called each time the connection stands (again): whoever follows must look once, for what came meanwhile was not told. */
   onConnected: () => void;
@@ -53,6 +55,8 @@ async function listenOnce(stop: AbortSignal, options: ListenOptions): Promise<vo
   client.on("notification", ({ channel, payload }) => options.onNotification(channel, payload ?? ""));
   try {
     await client.connect();
+    if (options.presence !== undefined)
+      await client.query("select pg_advisory_lock(hashtextextended($1, 0))", [options.presence]);
     for (const channel of options.channels) await client.query(`listen ${client.escapeIdentifier(channel)}`);
     options.onConnected();
     await lost;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { listen } from "../src/notifications.ts";
 import { listEvents } from "../src/queries/events.ts";
 import { findRun, writeIntention } from "../src/queries/runs.ts";
 import {
@@ -48,6 +49,30 @@ test("of many reconcilers one gets the lease; it is taken over only when it has 
   const taken = await leaseTeststack(database.db, { teststackId, owner: "other", leaseSeconds: 60 });
   expect(taken?.lease_owner).toBe("other");
   expect(await renewLease(database.db, { teststackId, owner, leaseSeconds: 60 })).toBe(false);
+});
+
+test("a holder that is gone is seen to be gone; one that is there, or was there a moment ago, keeps its lease", async () => {
+  await freshTeststack();
+  const owner = "replica-with-a-connection";
+  const age = (seconds: number) =>
+    database.db
+      .updateTable("teststack")
+      .set({ lease_renewed_at: new Date(Date.now() - seconds * 1000) })
+      .where("id", "=", teststackId)
+      .execute();
+  const connected = Promise.withResolvers<void>();
+  const presence = { url: database.url, channels: [], presence: owner, onNotification: () => {} };
+  const listener = listen({ ...presence, onConnected: connected.resolve });
+  await connected.promise;
+  await leaseTeststack(database.db, { teststackId, owner, leaseSeconds: 60 });
+  await age(10);
+  expect(await due()).toBe(false);
+  await listener[Symbol.asyncDispose]();
+  await age(0);
+  expect(await due()).toBe(false);
+  await age(10);
+  await expect.poll(due).toBe(true);
+  expect(await leaseTeststack(database.db, { teststackId, owner: "heir", leaseSeconds: 60 })).toBeDefined();
 });
 
 test("a wake that comes while it is held is not lost; a later look never pushes back an earlier one", async () => {

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { OrchestratorError } from "@cactus/core";
 import { nextStep, type Situation } from "@cactus/core/lifecycle";
@@ -10,6 +9,7 @@ import {
   leaseTeststack,
   listDueTeststacks,
   listTeststacks,
+  RENEW_SECONDS,
   releaseTeststack,
   renewLease,
 } from "@cactus/db";
@@ -20,9 +20,8 @@ import { WorkQueue } from "./work-queue.ts";
 
 /** Teststacks that one replica works on at once. */
 const CONCURRENCY = 64;
-/** A replica that dies holds up its teststacks for no longer than this. */
+/** A replica that hangs holds up its teststacks for no longer than this; one that is gone, for a few seconds. */
 const LEASE_SECONDS = 15;
-const RENEW_MS = 5_000;
 /** How often the database is asked for teststacks that are due: notifications come first, this comes for certain. */
 const POLL_MS = 1_000;
 const POLL_LIMIT = 500;
@@ -37,7 +36,7 @@ const DRAIN_MS = 25_000;
  */
 export class Reconciler implements AsyncDisposable {
   readonly #deps: ReconcilerDeps;
-  readonly #owner = randomUUID();
+  readonly #owner: string;
   readonly #queue: WorkQueue;
   readonly #poll: NodeJS.Timeout;
   /** What was last said about a Pod that is waited for. */
@@ -47,6 +46,7 @@ export class Reconciler implements AsyncDisposable {
 
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps;
+    this.#owner = deps.replicaId;
     this.#queue = new WorkQueue((id) => this.#reconcile(id), CONCURRENCY);
     this.#poll = setInterval(() => void this.wakeDue(), POLL_MS);
   }
@@ -86,7 +86,7 @@ export class Reconciler implements AsyncDisposable {
         renewLease(db, { ...lease, leaseSeconds: LEASE_SECONDS }).catch((error) =>
           logger.warn({ err: error }, "renewal"),
         );
-      }, RENEW_MS);
+      }, RENEW_SECONDS * 1000);
       const pauseMs = await this.#advance(teststackId).finally(() => clearInterval(renewal));
       const nextAttemptAt = pauseMs === undefined ? null : new Date(Date.now() + pauseMs);
       await releaseTeststack(db, { ...lease, nextAttemptAt });

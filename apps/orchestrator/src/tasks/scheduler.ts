@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { finishTask, leaseTask } from "@cactus/db";
 import { schedule } from "node-cron";
 import type { Deps } from "../deps.ts";
@@ -17,8 +16,8 @@ const LEASE_SECONDS = 60;
  * Ticks each second; the `task` table says what is due, so that intervals of any length work, a restart neither skips nor
  * repeats, and replicas do not do a task twice. A task that fails is logged and comes again at its next time.
  */
-export function startTasks(deps: Pick<Deps, "db" | "logger">, tasks: Task[]): AsyncDisposable {
-  const owner = randomUUID();
+export function startTasks(deps: Pick<Deps, "db" | "logger" | "replicaId">, tasks: Task[]): AsyncDisposable {
+  const owner = deps.replicaId;
   const running = new Map<string, Promise<void>>();
 
   async function runIfDue(task: Task): Promise<void> {

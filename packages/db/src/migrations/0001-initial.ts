@@ -59,6 +59,7 @@ const STATEMENTS = [
     pod_restarts integer,
     lease_owner text,
     lease_expires_at timestamptz,
+    lease_renewed_at timestamptz,
     version integer not null default 0,
     attempts integer not null default 0,
     next_attempt_at timestamptz default now(),

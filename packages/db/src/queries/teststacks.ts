@@ -22,6 +22,26 @@ export async function wakeTeststack(db: Kysely<Database>, teststackId: string): 
   `.execute(db);
 }
 
+/** A holder renews its lease at least this often while it works. */
+export const RENEW_SECONDS = 1;
+
+/**
+ * Whether nobody holds the teststack: never leased, run out, or its holder is gone, as its advisory lock (see `listen`) tells
+ * within moments. A holder that is only slow, or whose connection was lost and is coming back, keeps it.
+ */
+const IS_FREE = sql<boolean>`(
+  lease_owner is null or lease_expires_at < now()
+  or (
+    lease_renewed_at < now() - ${3 * RENEW_SECONDS} * interval '1 second'
+    and not exists (
+      select from pg_locks
+      where locktype = 'advisory' and granted
+        and database = (select oid from pg_database where datname = current_database())
+        and (classid::bigint << 32 | objid::bigint) = hashtextextended(lease_owner, 0)
+    )
+  )
+)`;
+
 /**
  * Takes the teststack for one reconciler, unless it is gone or another holds it.
  * A wake that comes while it is held is kept until {@link releaseTeststack}.
@@ -33,10 +53,10 @@ export async function leaseTeststack(
   const { rows } = await sql<Teststack>`
     update teststack
     set lease_owner = ${input.owner}, next_attempt_at = null,
-        lease_expires_at = now() + make_interval(secs => ${input.leaseSeconds})
+        lease_renewed_at = now(), lease_expires_at = now() + make_interval(secs => ${input.leaseSeconds})
     where id = (
       select id from teststack
-      where id = ${input.teststackId} and phase <> 'gone' and (lease_owner is null or lease_expires_at < now())
+      where id = ${input.teststackId} and phase <> 'gone' and ${IS_FREE}
       for update skip locked
     )
     returning *
@@ -47,7 +67,8 @@ export async function leaseTeststack(
 /** Holds on to a lease for longer. False when it has been lost. */
 export async function renewLease(db: Kysely<Database>, input: Lease & { leaseSeconds: number }): Promise<boolean> {
   const { rows } = await sql`
-    update teststack set lease_expires_at = now() + make_interval(secs => ${input.leaseSeconds})
+    update teststack
+    set lease_renewed_at = now(), lease_expires_at = now() + make_interval(secs => ${input.leaseSeconds})
     where id = ${input.teststackId} and lease_owner = ${input.owner}
     returning id
   `.execute(db);
@@ -61,7 +82,7 @@ export async function releaseTeststack(
 ): Promise<void> {
   await sql`
     update teststack
-    set lease_owner = null, lease_expires_at = null,
+    set lease_owner = null, lease_expires_at = null, lease_renewed_at = null,
         next_attempt_at = least(next_attempt_at, ${input.nextAttemptAt}::timestamptz)
     where id = ${input.teststackId} and lease_owner = ${input.owner}
   `.execute(db);
@@ -71,8 +92,7 @@ export async function releaseTeststack(
 export async function listDueTeststacks(db: Kysely<Database>, limit: number): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     select id from teststack
-    where phase <> 'gone' and (lease_owner is null or lease_expires_at < now())
-      and (next_attempt_at <= now() or lease_expires_at < now())
+    where phase <> 'gone' and (next_attempt_at <= now() or lease_owner is not null) and ${IS_FREE}
     order by next_attempt_at nulls first limit ${limit}
   `.execute(db);
   return rows.map((row) => row.id);

@@ -38,6 +38,7 @@ export interface TeststackTable {
   /** Whoever holds the lease is the only one who acts on the teststack. */
   lease_owner: string | null;
   lease_expires_at: Date | null;
+  lease_renewed_at: Date | null;
   /** Counts the reconciler's writes: each is a compare-and-set on it. */
   version: Generated<number>;
   /** Failed attempts at the present step. */
