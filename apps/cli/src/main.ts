@@ -60,6 +60,12 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // What fetch says when there is no answer, whichever the reason.
+  return error.message === "fetch failed" ? `The orchestrator cannot be reached at ${connect().url}.` : error.message;
+}
+
 function parseCount(text: string): number {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError("It must be a whole number from 1.");
@@ -69,6 +75,6 @@ function parseCount(text: string): number {
 try {
   await program.parseAsync();
 } catch (error) {
-  progress.failed(error instanceof Error ? error.message : String(error));
+  progress.failed(describe(error));
   process.exitCode = 1;
 }
