@@ -25,7 +25,9 @@ beforeEach(async () => {
   return async () => {
     await Promise.all(agents.map((agent) => end(agent, "SIGTERM")));
     opened[Symbol.dispose]();
+    const left = readdirSync(join(folder, "data/processes"));
     rmSync(folder, { recursive: true, force: true });
+    expect(left).toEqual([]);
   };
 });
 

@@ -61,6 +61,8 @@ class NodeAgent implements NodeApi, AsyncDisposable {
   readonly #onStop: NonNullable<NodeAgentOptions["onStop"]>;
   readonly #workers = new Map<string, PodWorker>();
   readonly #logCheck: NodeJS.Timeout;
+  /** The end of processes that nobody wanted any more. */
+  readonly #strays: Promise<unknown>[];
 
   constructor(
     deps: PodWorkerDeps,
@@ -72,7 +74,7 @@ class NodeAgent implements NodeApi, AsyncDisposable {
     this.#pods = pods;
     this.#onStop = onStop;
     const known = new Set(pods.values().map(({ metadata }) => metadata.uid ?? ""));
-    this.#endStrays(left, known);
+    this.#strays = this.#endStrays(left, known);
     for (const pod of pods.values()) this.#startWorker(pod, left);
     pods.onChange = (pod, type) => this.#hear(pod, type);
     this.#logCheck = setInterval(() => this.#limitLogs(), LOG_CHECK_MS).unref();
@@ -112,23 +114,25 @@ class NodeAgent implements NodeApi, AsyncDisposable {
     await Promise.all(
       workers.map((worker) => (onStop === "leave" ? worker.release() : worker.stop(onStop.maxGraceSeconds))),
     );
+    await Promise.all(this.#strays);
     await reportStopped(cluster, this.#deps).catch((error: unknown) =>
       logger.info({ error }, "the Node's end was not told"),
     );
   }
 
-  /** Ends processes that nobody wants any more, and forgets what was kept for their Pods. */
-  #endStrays(left: readonly OwnedProcess[], known: ReadonlySet<string>): void {
+  /** Ends processes that nobody wants any more, and forgets what was kept for Pods that are no more. */
+  #endStrays(left: readonly OwnedProcess[], known: ReadonlySet<string>): Promise<unknown>[] {
     const { logger, network, podsFolder } = this.#deps;
-    for (const { owner, pid, signal } of left) {
-      const isStray = !known.has(owner.podUid);
-      if (isStray) logger.warn({ pid, owner }, "a process of a Pod that is no more is ended");
-      if (isStray || owner.role === "action") signal("SIGKILL");
+    const strays = left.filter(({ owner }) => !known.has(owner.podUid) || owner.role === "action");
+    for (const { owner, pid, signal } of strays) {
+      logger.warn({ pid, owner }, "a process that an earlier agent left, and that nobody wants any more, is ended");
+      signal("SIGKILL");
     }
     network.releaseAllBut(known);
     for (const uid of readdirSync(podsFolder)) {
       if (!known.has(uid)) rmSync(join(podsFolder, uid), { recursive: true, force: true });
     }
+    return strays.map(({ exited }) => exited);
   }
 
   #startWorker(pod: Pod, left: readonly OwnedProcess[]): void {

@@ -63,8 +63,8 @@ test.each<[string, object, object, object]>([
         container("a"),
         container("b", {
           env: [
-            { name: "X", value: "1" },
             { name: "Y", value: "2" },
+            { name: "X", value: "1" },
           ],
         }),
         container("c"),
@@ -106,7 +106,7 @@ test.each<[string, object, object, object]>([
     "orders the items named",
     { containers: [container("a"), container("x"), container("b")] },
     { "$setElementOrder/containers": [{ name: "b" }, { name: "c" }, { name: "a" }], containers: [container("c")] },
-    { containers: [container("b"), container("c"), container("a"), container("x")] },
+    { containers: [container("x"), container("b"), container("c"), container("a")] },
   ],
 ])("strategic merge patch: %s", (_, target, patch, result) => {
   expect(strategicMerge("V1PodSpec", target, { ...patch })).toEqual(result);
