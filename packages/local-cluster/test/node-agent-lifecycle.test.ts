@@ -63,7 +63,7 @@ test("starts init containers one after the other, sidecars as soon as they are s
   );
   touch("started");
   const pod = await fixture.untilPod("a", isReady);
-  expect(notes()).toEqual(["first", "side", "second", "main"]);
+  await eventually(notes).toEqual(["first", "side", "second", "main"]);
   expect(statusOf(pod, "first")).toMatchObject({
     ready: true,
     restartCount: 0,
