@@ -9,7 +9,7 @@ export interface DeviceIdentity {
   caPem: string;
 }
 
-export interface Exchange {
+interface Exchange {
   path: string;
   status: number;
   body: string;

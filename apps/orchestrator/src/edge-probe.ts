@@ -6,7 +6,7 @@ import type { AuthorityStore } from "./authority-store.ts";
 import type { Config } from "./config.ts";
 
 /** What a request through the public edge came to. */
-export type ProbeResult = { reached: true } | { reached: false; why: string };
+type ProbeResult = { reached: true } | { reached: false; why: string };
 
 /** Tries whether an instance answers through the public edge. Never throws: what is in the way is the result. */
 export type EdgeProbe = (teststackName: string) => Promise<ProbeResult>;

@@ -3,11 +3,11 @@ import { OrchestratorError } from "@cactus/core";
 import { createLocalJWKSet, createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
 import type { Config } from "../config.ts";
 
-export const PERMISSIONS = ["user:all", "admin:all"] as const;
+const PERMISSIONS = ["user:all", "admin:all"] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
 /** What a token says of its bearer. */
-export interface Identity {
+interface Identity {
   issuer: string;
   subject: string;
   name: string | undefined;

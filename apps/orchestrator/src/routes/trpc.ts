@@ -7,7 +7,7 @@ import { toCallerError } from "../caller-error.ts";
 import type { Deps } from "../deps.ts";
 
 /** What a procedure is called with. The token is checked when a procedure asks for the caller. */
-export interface Context extends Deps {
+interface Context extends Deps {
   requestId: string;
   authorization: string | undefined;
 }

@@ -3,7 +3,7 @@ import { Agent, type Dispatcher, request } from "undici";
 import type { Cluster } from "../kubernetes/index.ts";
 import { RunnerError } from "./runner-error.ts";
 
-export interface TransportRequest {
+interface TransportRequest {
   method: "GET" | "POST";
   path: string;
   body?: string;

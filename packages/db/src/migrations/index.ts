@@ -1,5 +1,5 @@
 import type { Migration } from "kysely/migration";
-import * as initial from "./0001-initial.ts";
+import { initial } from "./0001-initial.ts";
 
 /** All migrations by name, in the order of their names. Frozen in time: change the schema by adding one. */
 export const migrations: Record<string, Migration> = {

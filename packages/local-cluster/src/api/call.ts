@@ -63,7 +63,7 @@ function decode(segment: string): string {
   }
 }
 
-export function noSuchResource(): StatusError {
+function noSuchResource(): StatusError {
   return new StatusError(404, "NotFound", "the server could not find the requested resource", {});
 }
 

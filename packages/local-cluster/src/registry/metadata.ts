@@ -12,7 +12,7 @@ const LONGEST_GENERATED = 63;
 const stale = "the object has been modified; please apply your changes to the latest version and try again";
 
 /** A random suffix such as `x7k2m`, as the API server and its controllers add to names. */
-export function randomSuffix(length = SUFFIX_LENGTH): string {
+function randomSuffix(length = SUFFIX_LENGTH): string {
   return Array.from({ length }, () => ALPHABET[randomInt(ALPHABET.length)]).join("");
 }
 

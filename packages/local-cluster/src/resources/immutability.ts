@@ -8,7 +8,7 @@ import { forbiddenChange, invalid, type Problem } from "./problem.ts";
 export type ChangeRule = (next: KubernetesObject, current: KubernetesObject) => Problem[];
 
 /** Allows no change of a part but of some fields in it (by pattern). */
-export function onlyChanging(part: string, changeable: readonly string[], why: string): ChangeRule {
+function onlyChanging(part: string, changeable: readonly string[], why: string): ChangeRule {
   const without = (object: KubernetesObject): unknown => {
     const copy = structuredClone(object);
     for (const pattern of changeable) {

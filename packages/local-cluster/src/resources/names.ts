@@ -21,7 +21,7 @@ function form(pattern: string, length: `${number} ${NameForm["unit"]}`, says: st
   return { pattern: new RegExp(`^${pattern}$`), longest, unit, says: `${says} ${advice}` };
 }
 
-export const nameForms = {
+const nameForms = {
   /** RFC 1123 label: most parts of objects, and kinds whose name becomes a host name. */
   label: form(
     LABEL,
