@@ -6,8 +6,12 @@ import type { Permission } from "../auth/token-verifier.ts";
 import { toCallerError } from "../caller-error.ts";
 import type { Deps } from "../deps.ts";
 
-/** What a procedure is called with. The token is checked when a procedure asks for the caller. */
-interface Context extends Deps {
+/**
+ * What a procedure is called with. The token is checked when a procedure asks for the caller.
+ *
+ * @public the declarations of the router name it
+ */
+export interface Context extends Deps {
   requestId: string;
   authorization: string | undefined;
 }
