@@ -58,7 +58,7 @@ export async function startTestCluster(): Promise<TestCluster> {
 }
 
 async function readManifests(): Promise<Manifest[]> {
-  const files = ["base/namespaces.yaml", "base/edge.yaml", "templates/simulator/teststack.yaml"];
+  const files = ["base/namespaces.yaml", "edge/ingress-nginx/edge.yaml", "templates/simulator/teststack.yaml"];
   const texts = await Promise.all(files.map((file) => readFile(join(MANIFESTS, file), "utf8")));
   const manifests = texts.flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as Manifest));
   for (const manifest of manifests) {

@@ -20,11 +20,19 @@ test("the laptop's overlay is the base with the laptop's host", async () => {
     "Namespace test-orchestration",
     "Namespace test-execution",
     "Namespace teststack-templates",
+    "ServiceAccount orchestrator",
+    ...["Role orchestrator", "Role orchestrator", "Role orchestrator"],
+    ...["RoleBinding orchestrator", "RoleBinding orchestrator", "RoleBinding orchestrator"],
+    "NetworkPolicy default-deny",
+    "NetworkPolicy teststack-from-edge-and-orchestrator",
+    "NetworkPolicy teststack-to-dns",
     "Ingress test-execution-ingress",
     "Service envoy-svc",
     "StatefulSet envoy-set",
   ]);
-  expect(manifests[3]).toMatchObject({ spec: { tls: [{ hosts: ["localhost"] }], rules: [{ host: "localhost" }] } });
+  expect(manifests.find(({ kind }) => kind === "Ingress")).toMatchObject({
+    spec: { tls: [{ hosts: ["localhost"] }], rules: [{ host: "localhost" }] },
+  });
 });
 
 const OBJECT = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\ndata: { x: y }\n";

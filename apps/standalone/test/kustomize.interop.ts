@@ -8,8 +8,10 @@ test("the laptop's overlay renders as kubectl renders it", async () => {
   const overlay = fileURLToPath(new URL("../../../infra/kubernetes/overlays/standalone", import.meta.url));
   const { status, stdout, stderr } = spawnSync("kubectl", ["kustomize", overlay], { encoding: "utf8" });
   expect([status, stderr]).toEqual([0, ""]);
-  const byName = (objects: { kind: string; metadata: { name: string } }[]) =>
-    Object.fromEntries(objects.map((object) => [`${object.kind}/${object.metadata.name}`, object]));
+  const byName = (objects: { kind: string; metadata: { name: string; namespace?: string } }[]) =>
+    Object.fromEntries(
+      objects.map((object) => [`${object.kind} ${object.metadata.namespace}/${object.metadata.name}`, object]),
+    );
   const expected = parseAllDocuments(stdout).map((document) => document.toJS());
   expect(byName(await renderKustomization(overlay))).toEqual(byName(expected));
 });
