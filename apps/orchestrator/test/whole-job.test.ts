@@ -123,11 +123,8 @@ test("delete removes a live run with what it has, also while it is finalising, a
   const { db } = orchestrator.database;
   const ended = async () =>
     (await db.selectFrom("run").select("ended_at").where("id", "=", runId).executeTakeFirstOrThrow()).ended_at;
-  await Promise.all([
-    user.ask("runs.finalise", { runId }),
-    user.ask("runs.delete", { runId }),
-    user.ask("runs.delete", { runId }),
-  ]);
+  await user.ask("runs.finalise", { runId });
+  await Promise.all([user.ask("runs.delete", { runId }), user.ask("runs.delete", { runId })]);
   await expect.poll(ended, { timeout: 30_000 }).not.toBeNull();
   expect((await user.call("runs.get", { runId })).status).toBe(404);
   expect((await user.ask<{ runs: RunView[] }>("runs.list", {})).runs.map((listed) => listed.runId)).not.toContain(
