@@ -1,5 +1,17 @@
 export { isConflict, isNotFound, statusOf, toClusterError } from "./api-errors.ts";
-export { applyManifests, ensurePki, type Manifest } from "./apply.ts";
+export { applyManifests, type Manifest } from "./apply.ts";
 export { type Cluster, type ClusterOptions, connectCluster } from "./cluster.ts";
 export { type ObjectWatch, type ObjectWatchOptions, type WatchedObject, watchObjects } from "./object-watch.ts";
 export { deleteObject, ensureObject } from "./owned-objects.ts";
+export { type BootstrapOptions, ensurePki } from "./pki-bootstrap.ts";
+export { beginRotation, finishRotation, type RotationOptions, type RotationOutcome } from "./pki-rotation.ts";
+export {
+  findBaseIngress,
+  findServerSecretName,
+  isCertManagers,
+  type PkiPlaces,
+  placeSecrets,
+  readPki,
+} from "./pki-secrets.ts";
+export { renewServerCertificate, rotateServerCertificate, type ServerRenewalOptions } from "./pki-server.ts";
+export { type PkiWatch, type PkiWatchOptions, watchPki } from "./pki-watch.ts";

@@ -6,7 +6,8 @@ import type { Cluster } from "./cluster.ts";
 export interface KindWatchOptions<TObject extends KubernetesObject> {
   /** Path of the collection, as `/api/v1/namespaces/x/pods`. */
   path: string;
-  labelSelector: string;
+  /** Which of the collection. */
+  selector: { labelSelector?: string; fieldSelector?: string };
   list: () => Promise<KubernetesListObject<TObject>>;
   /** The whole truth, after a list: what is not in it is gone. */
   onList: (objects: TObject[]) => void;
@@ -42,6 +43,11 @@ export class KindWatch<TObject extends KubernetesObject> implements AsyncDisposa
   /** Whether it has been listed at least once. */
   get synced(): boolean {
     return this.#synced;
+  }
+
+  /** Resolves when it has been listed. */
+  async untilSynced(): Promise<void> {
+    await this.#listed.promise;
   }
 
   /** When the API server was last heard of, by a list, an event, a bookmark or the clean end of a watch. */
@@ -106,8 +112,8 @@ export class KindWatch<TObject extends KubernetesObject> implements AsyncDisposa
   /** Resolves, when the watch has ended cleanly, with the version to go on from. */
   #watch(from: string, signal: AbortSignal): Promise<string> {
     let version = from;
-    const { path, labelSelector, onChange } = this.#options;
-    const query = { labelSelector, resourceVersion: from, allowWatchBookmarks: true };
+    const { path, selector, onChange } = this.#options;
+    const query = { ...selector, resourceVersion: from, allowWatchBookmarks: true };
     return new Promise((resolve, reject) => {
       const onEvent = (type: string, object: TObject & { code?: number }): void => {
         this.#lastHeardAt = new Date();

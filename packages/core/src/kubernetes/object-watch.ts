@@ -84,7 +84,7 @@ export function watchObjects(cluster: Cluster, options: ObjectWatchOptions): Obj
   ): KindWatch<WatchedKinds[TKind]> {
     return new KindWatch<WatchedKinds[TKind]>(cluster, {
       path: `/${group}/namespaces/${options.namespace}/${plural}`,
-      labelSelector: options.labelSelector,
+      selector: { labelSelector: options.labelSelector },
       list,
       onList: (objects) => replace(kind, objects),
       onChange: (type, object) => (type === "DELETED" ? remove(kind, object) : put(kind, object)),

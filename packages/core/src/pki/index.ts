@@ -1,7 +1,5 @@
 export type { Authority, AuthorityFiles } from "./authority.ts";
 export { loadAuthority } from "./authority.ts";
-export type { BootstrapOptions, SecretManifest } from "./bootstrap.ts";
-export { bootstrapSecrets } from "./bootstrap.ts";
 export type {
   AggregatorCertificateRequest,
   ClientCertificate,
@@ -12,6 +10,18 @@ export { issueClientCertificate } from "./client-certificate.ts";
 export { computeLfdi, computeSfdi } from "./device-identity.ts";
 export type { Hierarchy, HierarchyOptions } from "./hierarchy.ts";
 export { createHierarchy } from "./hierarchy.ts";
+export type { CertificateReport, CertificateRole, PkiFiles } from "./inspect.ts";
+export { countDaysLeft, inspectPki } from "./inspect.ts";
+export type { InstalledAuthorities, SecretFiles } from "./installed-authorities.ts";
+export {
+  createAuthorityFiles,
+  findPair,
+  getServerSigner,
+  hasOverlap,
+  listRoots,
+  loadInstalledAuthorities,
+  loadPair,
+} from "./installed-authorities.ts";
 export type { CertificateSummary } from "./parse-certificate.ts";
 export { parseCertificate } from "./parse-certificate.ts";
 export type { PemBlock } from "./pem.ts";
@@ -22,3 +32,6 @@ export type { PkiErrorReason } from "./pki-error.ts";
 export { PkiError } from "./pki-error.ts";
 export type { ServerCertificate, ServerCertificateRequest } from "./server-certificate.ts";
 export { issueServerCertificate } from "./server-certificate.ts";
+export type { ServerFilesRequest } from "./server-renewal.ts";
+export { findOwnServerCertificate, findServerCertificate, isRenewalDue, issueServerFiles } from "./server-renewal.ts";
+export { addRoots, leadsTo, replaceRoots } from "./trust-bundle.ts";

@@ -31,6 +31,16 @@ export function parseCertificate(source: string | Buffer): CertificateSummary {
   return summarise(readCertificate(der));
 }
 
+/** Reads every certificate of a text, in order; undefined when one of them is damaged. */
+export function tryReadCertificates(pem: string): X509Certificate[] | undefined {
+  const blocks = splitPem(pem).filter(({ label }) => label === "CERTIFICATE");
+  try {
+    return blocks.map(({ der }) => readCertificate(der));
+  } catch {
+    return undefined;
+  }
+}
+
 /** @throws {PkiError} invalid_certificate */
 export function readCertificate(der: Buffer): X509Certificate {
   try {
