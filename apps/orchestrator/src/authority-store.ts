@@ -1,64 +1,61 @@
 import { OrchestratorError } from "@cactus/core";
-import { type Cluster, isNotFound, toClusterError } from "@cactus/core/kubernetes";
-import { type Authority, loadAuthority, PkiError } from "@cactus/core/pki";
+import type { PkiWatch } from "@cactus/core/kubernetes";
+import {
+  type Authority,
+  type InstalledAuthorities,
+  listRoots,
+  loadInstalledAuthorities,
+  PkiError,
+  type SecretFiles,
+} from "@cactus/core/pki";
 import type { Config } from "./config.ts";
 
 /** The CA that signs client certificates. */
 export interface AuthorityStore {
   /** The CA as its Secret has it now. @throws {OrchestratorError} `unavailable` when it cannot be used, with the reason */
   get(): Promise<Authority>;
+  /** PEM of what clients must trust: while a rotation overlaps, both roots. @throws {OrchestratorError} as `get` does */
+  getRoots(): Promise<string>;
 }
 
-/** A changed Secret is noticed after this long. */
-const READ_AGAIN_MS = 15_000;
+/** Longest wait, after a start, for the cluster's first answer. */
+const PATIENCE_MS = 5_000;
 
-/** Reads the signing CA from its Secret (`tls.crt`, `tls.key`); it is held in memory and never stored anywhere else. */
+/** Holds the signing CA as its watched Secret has it, in memory, and stores it nowhere else. */
 export function openAuthorityStore(deps: {
-  cluster: Cluster | undefined;
+  pki: PkiWatch | undefined;
   config: Pick<Config, "TLS_CA_TLS_SECRET_NAME" | "TEST_ORCHESTRATION_NAMESPACE">;
   now: () => Date;
 }): AuthorityStore {
-  const { cluster, config, now } = deps;
-  const name = config.TLS_CA_TLS_SECRET_NAME;
-  const namespace = config.TEST_ORCHESTRATION_NAMESPACE;
-  let loaded: { version: string; authority: Promise<Authority>; readAt: number } | undefined;
+  const { pki, config, now } = deps;
+  const secret = `${config.TEST_ORCHESTRATION_NAMESPACE}/${config.TLS_CA_TLS_SECRET_NAME}`;
+  let loaded: { files: SecretFiles; authorities: InstalledAuthorities } | undefined;
 
-  async function readSecret() {
-    if (cluster === undefined) throw unavailable("no cluster is configured");
-    return cluster.core.readNamespacedSecret({ name, namespace }).catch((error: unknown) => {
-      if (isNotFound(error)) throw unavailable(`Secret ${namespace}/${name} does not exist`);
-      throw toClusterError(error, "read the signing CA");
-    });
+  async function readFiles(): Promise<SecretFiles> {
+    if (pki === undefined) throw unavailable("no cluster is configured");
+    if (!pki.knowsAuthority) await pki.untilAuthorityKnown(PATIENCE_MS);
+    if (!pki.knowsAuthority) throw unavailable("the cluster does not answer");
+    const files = pki.files().authority;
+    if (files === undefined) throw unavailable(`Secret ${secret} does not exist`);
+    return files;
   }
 
-  async function load(data: Record<string, string>): Promise<Authority> {
+  async function load(): Promise<InstalledAuthorities> {
+    const files = await readFiles();
+    if (loaded?.files === files) return loaded.authorities;
     try {
-      return await loadAuthority({
-        certificatePem: decode(data, "tls.crt"),
-        privateKeyPem: decode(data, "tls.key"),
-        now: now(),
-      });
+      loaded = { files, authorities: loadInstalledAuthorities(files, now()) };
+      return loaded.authorities;
     } catch (error) {
-      if (error instanceof PkiError) throw unavailable(`Secret ${namespace}/${name}: ${error.message}`, error);
+      if (error instanceof PkiError) throw unavailable(`Secret ${secret}: ${error.message.replace(/\.$/, "")}`, error);
       throw error;
     }
   }
 
   return {
-    async get() {
-      if (loaded !== undefined && now().getTime() - loaded.readAt < READ_AGAIN_MS) return loaded.authority;
-      const secret = await readSecret();
-      const version = `${secret.metadata?.uid}/${secret.metadata?.resourceVersion}`;
-      const authority = loaded?.version === version ? loaded.authority : load(secret.data ?? {});
-      await authority;
-      loaded = { version, authority, readAt: now().getTime() };
-      return authority;
-    },
+    get: async () => (await load()).current,
+    getRoots: async () => listRoots(await load()),
   };
-}
-
-function decode(data: Record<string, string>, key: string): string {
-  return Buffer.from(data[key] ?? "", "base64").toString("utf8");
 }
 
 function unavailable(why: string, cause?: unknown): OrchestratorError {

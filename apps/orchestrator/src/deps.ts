@@ -1,8 +1,9 @@
-import type { Cluster } from "@cactus/core/kubernetes";
+import type { Cluster, PkiWatch } from "@cactus/core/kubernetes";
 import type { RunnerClient } from "@cactus/core/runner";
 import type { Database, Installation, Kysely } from "@cactus/db";
 import type { CallerResolver } from "./auth/caller.ts";
 import type { AuthorityStore } from "./authority-store.ts";
+import type { CertificateReports } from "./certificate-reports.ts";
 import type { Config } from "./config.ts";
 import type { EdgeProbe } from "./edge-probe.ts";
 import type { Logger } from "./log.ts";
@@ -22,7 +23,9 @@ export interface Deps {
   replicaId: string;
   /** Undefined with `KUBERNETES_LOAD_CONFIG=false`. */
   cluster: Cluster | undefined;
+  pki: PkiWatch | undefined;
   authority: AuthorityStore;
+  certificateReports: CertificateReports;
   edgeProbe: EdgeProbe;
   procedures: ProcedureStore;
   resolveCaller: CallerResolver;

@@ -36,8 +36,8 @@ export function createEdgeProbe(deps: {
   let identity: ProbeIdentity | undefined;
 
   async function getIdentity(): Promise<ProbeIdentity> {
-    const authority = await deps.authority.get();
-    if (identity?.authority === authority) return identity;
+    const [authority, roots] = await Promise.all([deps.authority.get(), deps.authority.getRoots()]);
+    if (identity?.authority === authority && identity.ca[0] === roots) return identity;
     const issued = await issueClientCertificate(authority, {
       kind: "device",
       pen: 0,
@@ -45,7 +45,7 @@ export function createEdgeProbe(deps: {
       now: deps.now(),
     });
     const key = issued.privateKeyPem ?? "";
-    identity = { authority, cert: issued.chainPem, key, ca: [authority.rootPem, ...rootCertificates] };
+    identity = { authority, cert: issued.chainPem, key, ca: [roots, ...rootCertificates] };
     return identity;
   }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type Cluster, connectCluster, watchObjects } from "@cactus/core/kubernetes";
+import { type Cluster, connectCluster, type PkiWatch, watchObjects, watchPki } from "@cactus/core/kubernetes";
 import {
   createRunnerClient,
   type RunnerAccess,
@@ -12,6 +12,7 @@ import { connect, ensureInstallation, listen, migrateToLatest, RUN_EVENT_CHANNEL
 import { createCallerResolver } from "./auth/caller.ts";
 import { createTokenVerifier } from "./auth/token-verifier.ts";
 import { openAuthorityStore } from "./authority-store.ts";
+import { measureCertificates, openCertificateReports } from "./certificate-reports.ts";
 import type { Config } from "./config.ts";
 import type { Deps } from "./deps.ts";
 import { createEdgeProbe } from "./edge-probe.ts";
@@ -22,13 +23,19 @@ import { openProcedures } from "./procedures.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import { RunFollowers } from "./run-followers.ts";
 import { createOrphanCollector } from "./tasks/collect-orphans.ts";
+import { renewServer } from "./tasks/renew-server-certificate.ts";
 import { startTasks } from "./tasks/scheduler.ts";
 import { sweepLiveRuns } from "./tasks/sweep-live-runs.ts";
+import { warnOfCertificates } from "./tasks/warn-of-certificates.ts";
 
 /** How often objects without a teststack are looked for. */
 const COLLECT_ORPHANS_SECONDS = 60;
 /** How often everything is listed anew, against watch events that were missed unnoticed. */
 const RESYNC_SECONDS = 600;
+/** How often it is looked whether the server's certificate wants to be renewed. */
+const RENEW_SECONDS = 3_600;
+/** How often certificates that expire soon are logged. */
+const WARN_OF_CERTIFICATES_SECONDS = 86_400;
 
 export interface Orchestrator extends AsyncDisposable {
   /** Where it listens. */
@@ -44,7 +51,8 @@ export interface Orchestrator extends AsyncDisposable {
 export async function startOrchestrator(config: Config): Promise<Orchestrator> {
   await using starting = new AsyncDisposableStack();
   const deps = await createDeps(config, starting);
-  const reconciler = deps.cluster && startReconciling({ ...deps, cluster: deps.cluster }, starting);
+  const reconciler =
+    deps.cluster && deps.pki && startReconciling({ ...deps, cluster: deps.cluster, pki: deps.pki }, starting);
   starting.use(listenForNews(deps, reconciler));
   const server = buildServer(deps);
   starting.defer(() => server.close());
@@ -66,7 +74,8 @@ async function createDeps(config: Config, stack: AsyncDisposableStack): Promise<
   await migrateToLatest(db);
   const installation = await ensureInstallation(db);
   const cluster = config.KUBERNETES_LOAD_CONFIG ? stack.use(openCluster(metrics)) : undefined;
-  const authority = openAuthorityStore({ cluster, config, now });
+  const pki = cluster && stack.use(watchCertificates(cluster, { config, logger }));
+  const authority = openAuthorityStore({ pki, config, now });
   return {
     config,
     logger,
@@ -76,7 +85,9 @@ async function createDeps(config: Config, stack: AsyncDisposableStack): Promise<
     installation,
     replicaId: randomUUID(),
     cluster,
+    pki,
     authority,
+    certificateReports: openCertificateReports({ pki, config, now }),
     edgeProbe: createEdgeProbe({ authority, config, now }),
     procedures: openProcedures(config.TEST_PROCEDURES_DIRECTORY, logger),
     resolveCaller: createCallerResolver({ db, verifyToken: createTokenVerifier(config) }),
@@ -87,6 +98,19 @@ async function createDeps(config: Config, stack: AsyncDisposableStack): Promise<
 
 function openCluster(metrics: Metrics): Cluster {
   return connectCluster({ onRequest: (method) => metrics.kubernetesRequests.inc({ method }) });
+}
+
+function watchCertificates(cluster: Cluster, { config, logger }: Pick<Deps, "config" | "logger">): PkiWatch {
+  return watchPki(cluster, {
+    namespaces: { orchestration: config.TEST_ORCHESTRATION_NAMESPACE, execution: config.TEST_EXECUTION_NAMESPACE },
+    names: {
+      caCertificateSecret: config.TLS_CA_CERTIFICATE_GENERIC_SECRET_NAME,
+      caKeyPairSecret: config.TLS_CA_TLS_SECRET_NAME,
+      baseIngress: config.TEST_EXECUTION_INGRESS_NAME,
+    },
+    fqdn: config.TEST_EXECUTION_FQDN,
+    onError: (err) => logger.warn({ err }, "watching the certificates was interrupted"),
+  });
 }
 
 function openRunners(
@@ -101,7 +125,7 @@ function openRunners(
   return (serviceName) => createRunnerClient(access({ namespace, serviceName, port }));
 }
 
-function startReconciling(deps: Deps & { cluster: Cluster }, stack: AsyncDisposableStack): Reconciler {
+function startReconciling(deps: Deps & { cluster: Cluster; pki: PkiWatch }, stack: AsyncDisposableStack): Reconciler {
   const { config, logger, metrics, installation, cluster } = deps;
   let reconciler: Reconciler | undefined;
   const watch = stack.use(
@@ -117,6 +141,7 @@ function startReconciling(deps: Deps & { cluster: Cluster }, stack: AsyncDisposa
     watchAgeSeconds: () => (Date.now() - (watch.lastHeardAt?.getTime() ?? 0)) / 1000,
     followers: () => deps.followers.count,
   });
+  measureCertificates(deps);
   reconciler = stack.use(new Reconciler({ ...deps, watch }));
   const collectOrphans = createOrphanCollector({ ...deps, watch });
   stack.use(
@@ -128,6 +153,12 @@ function startReconciling(deps: Deps & { cluster: Cluster }, stack: AsyncDisposa
       },
       { name: "collect-orphans", repeatEverySeconds: COLLECT_ORPHANS_SECONDS, run: collectOrphans },
       { name: "resync", repeatEverySeconds: RESYNC_SECONDS, run: () => watch.resync() },
+      { name: "renew-server-certificate", repeatEverySeconds: RENEW_SECONDS, run: () => renewServer(deps) },
+      {
+        name: "warn-of-certificates",
+        repeatEverySeconds: WARN_OF_CERTIFICATES_SECONDS,
+        run: () => warnOfCertificates(deps),
+      },
     ]),
   );
   return reconciler;

@@ -1,20 +1,24 @@
 import type { FastifyInstance } from "fastify";
 import { sql } from "kysely";
+import { describeCertificates } from "../certificate-reports.ts";
 import type { Deps } from "../deps.ts";
 
 const CHECK_TIMEOUT_MS = 2_000;
 
 type Check = () => Promise<unknown>;
 
-/** `/healthz`: the process answers. `/readyz`: database and cluster answer too. `/metrics`: Prometheus text. */
+/** `/healthz`: the process answers. `/readyz`: database and cluster answer too; details in words do not count. `/metrics`: Prometheus text. */
 export function addHealthRoutes(
   server: FastifyInstance,
-  deps: Pick<Deps, "db" | "cluster" | "metrics" | "logger">,
+  deps: Pick<Deps, "db" | "cluster" | "metrics" | "logger" | "certificateReports">,
 ): void {
-  const { db, cluster, metrics, logger } = deps;
+  const { db, cluster, metrics, logger, certificateReports } = deps;
   const checks: Record<string, Check> = {
     database: () => sql`select 1`.execute(db),
     ...(cluster && { cluster: () => cluster.version() }),
+  };
+  const details: Record<string, () => string> = {
+    ...(cluster && { certificates: () => describeCertificates(certificateReports()) }),
   };
 
   server.get("/healthz", async () => ({ status: "ok" }));
@@ -28,7 +32,10 @@ export function addHealthRoutes(
       }),
     );
     const ready = results.every(([, result]) => result === "ok");
-    return reply.code(ready ? 200 : 503).send({ status: ready ? "ok" : "not ready", ...Object.fromEntries(results) });
+    const told = Object.entries(details).map(([name, tell]) => [name, tell()]);
+    return reply
+      .code(ready ? 200 : 503)
+      .send({ status: ready ? "ok" : "not ready", ...Object.fromEntries([...results, ...told]) });
   });
 
   server.get("/metrics", async (_request, reply) => {

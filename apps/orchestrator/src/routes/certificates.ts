@@ -60,9 +60,9 @@ export const certificatesRoutes = {
       return { certificateId: id, ...certificate, ...(await bundle(issued, input.kind)) };
     }),
 
+  /** What clients must trust. While the CA is being replaced, the roots of both: trust each. */
   authority: userProcedure.output(z.object({ certificatePem: z.string() })).query(async ({ ctx }) => {
-    const authority = await ctx.authority.get();
-    return { certificatePem: authority.rootPem };
+    return { certificatePem: await ctx.authority.getRoots() };
   }),
 } satisfies TRPCRouterRecord;
 
