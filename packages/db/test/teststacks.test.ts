@@ -1,6 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Kysely, sql } from "kysely";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import type { Database } from "../src/database.ts";
 import { listen } from "../src/notifications.ts";
-import { listEvents } from "../src/queries/events.ts";
+import { appendEvent, listEvents } from "../src/queries/events.ts";
 import { findRun, writeIntention } from "../src/queries/runs.ts";
 import {
   commitTransition,
@@ -125,6 +127,21 @@ test("a step's outcome does not undo a wish to finalise that came meanwhile", as
   expect(await findRun(database.db, { runId, ownerId: undefined })).toMatchObject({ status: "finalised" });
 });
 
+test("a wish that comes in the middle of a transition waits for its end, holding nothing that the transition needs", async () => {
+  const { db } = database;
+  const run = await createTestRun(db, await createCaller(db));
+  let wished: Promise<void> | undefined;
+  await db.transaction().execute(async (trx) => {
+    await wakeTeststack(trx, run.teststack_id);
+    wished = writeIntention(db, { runId: run.id, intention: "finalise", by: "client", actorId: null });
+    await vi.waitFor(async () => expect(await countWaiting(db)).toBe(1), { timeout: 10_000 });
+    await appendEvent(trx, { runId: run.id, kind: "note", message: "Written first." });
+  });
+  await wished;
+  const events = await listEvents(db, { runId: run.id, after: 1, limit: 9 });
+  expect(events.map((event) => event.kind)).toEqual(["note", "finalise_requested"]);
+});
+
 test("one that is gone is never leased or due again", async () => {
   await freshTeststack();
   const lease = { teststackId, owner: "me" };
@@ -135,3 +152,11 @@ test("one that is gone is never leased or due again", async () => {
   expect(await due()).toBe(false);
   expect(await leaseTeststack(database.db, { ...lease, leaseSeconds: 60 })).toBeUndefined();
 });
+
+/** How many connections of this database wait for another's lock. */
+async function countWaiting(connection: Kysely<Database>): Promise<number> {
+  const { rows } = await sql<{ waiting: string }>`
+    select count(*) as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+  `.execute(connection);
+  return Number(rows[0]?.waiting);
+}

@@ -191,6 +191,7 @@ export async function writeIntention(
   input: { runId: string; intention: Intention; by: Finaliser; actorId: string | null },
 ): Promise<void> {
   await db.transaction().execute(async (trx) => {
+    await lockTeststackOf(trx, input.runId);
     const written = await INTENTIONS[input.intention](trx, input);
     if (written === undefined) return;
     const message = INTENTION_MESSAGES[input.intention](input.by);
@@ -198,6 +199,16 @@ export async function writeIntention(
     await appendEvent(trx, { runId: input.runId, kind, message, detail: { by: input.by, actor: input.actorId } });
     if (written.teststack_id !== null) await wakeTeststack(trx, written.teststack_id);
   });
+}
+
+/** Whoever writes both locks the teststack before the run, as the reconciler does: the other way round is a deadlock. */
+async function lockTeststackOf(trx: Transaction<Database>, runId: string): Promise<void> {
+  await trx
+    .selectFrom("teststack")
+    .select("id")
+    .where("id", "=", (query) => query.selectFrom("run").select("teststack_id").where("id", "=", runId))
+    .forNoKeyUpdate()
+    .execute();
 }
 
 type Writer = (
