@@ -7,7 +7,15 @@ export interface Connection {
   token: string;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+/** What `standalone.json` tells of the orchestrator that runs on this machine. */
+interface Standalone {
+  orchestratorUrl: string;
+  token: string;
+  /** Path of a kubeconfig. */
+  kubeconfig: string;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Finds the orchestrator: by options, else by `CACTUS_URL` and `CACTUS_TOKEN`, else the one that runs on this machine
@@ -19,13 +27,22 @@ export function findConnection(options: { url?: string; token?: string }, enviro
   const url = options.url ?? environment["CACTUS_URL"];
   const token = options.token ?? environment["CACTUS_TOKEN"];
   if (url !== undefined && token !== undefined) return { url, token };
-  const file = join(resolve(environment["CACTUS_HOME"] || ".cactus"), "standalone.json");
+  const info = findStandalone(environment);
+  if (info !== undefined) return { url: url ?? info.orchestratorUrl, token: token ?? info.token };
+  throw new Error(
+    `No orchestrator is known: start one here (npx -y pnpm@10 start), or set CACTUS_URL and CACTUS_TOKEN. (${locate(environment)} cannot be read.)`,
+  );
+}
+
+/** Finds what runs on this machine. */
+export function findStandalone(environment: Environment): Standalone | undefined {
   try {
-    const info = JSON.parse(readFileSync(file, "utf8")) as { orchestratorUrl: string; token: string };
-    return { url: url ?? info.orchestratorUrl, token: token ?? info.token };
+    return JSON.parse(readFileSync(locate(environment), "utf8")) as Standalone;
   } catch {
-    throw new Error(
-      `No orchestrator is known: start one here (npx -y pnpm@10 start), or set CACTUS_URL and CACTUS_TOKEN. (${file} cannot be read.)`,
-    );
+    return undefined;
   }
+}
+
+function locate(environment: Environment): string {
+  return join(resolve(environment["CACTUS_HOME"] || ".cactus"), "standalone.json");
 }

@@ -4,6 +4,7 @@ import { finalise } from "./commands/finalise.ts";
 import { type RunOutcome, run } from "./commands/run.ts";
 import { runs } from "./commands/runs.ts";
 import { type Connection, findConnection } from "./connection.ts";
+import { addPkiCommands } from "./pki-commands.ts";
 import { createProgress } from "./progress.ts";
 
 const EXIT_CODES: Record<RunOutcome, number> = { passed: 0, failed: 1, unmet: 2 };
@@ -55,6 +56,11 @@ program
     const { status } = await finalise({ connection: connect(), progress }, { runId, out });
     process.exitCode = status === "finalised" ? 0 : 1;
   });
+
+addPkiCommands(program, process.env, ({ text, isWrong }) => {
+  print(text);
+  if (isWrong) process.exitCode = 1;
+});
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);

@@ -19,6 +19,8 @@ export interface BootstrapOptions extends PkiPlaces {
   /** Addresses under which they are reached without a name, as on a laptop. */
   readonly ipAddresses?: readonly string[] | undefined;
   readonly organisation: string;
+  /** Somebody else, as cert-manager, makes the server's certificate. */
+  readonly isServerForeign?: boolean | undefined;
   readonly now: Date;
 }
 
@@ -49,7 +51,7 @@ export async function ensurePki(cluster: Cluster, options: BootstrapOptions): Pr
     return bundle === known ? undefined : { ...files, "ca.crt": bundle };
   });
   const hasServer = await changeSecret(cluster, server, async (files, secret) => {
-    if (!isServerMissing(files, secret, authorityFiles)) return undefined;
+    if (options.isServerForeign || !isServerMissing(files, secret, authorityFiles)) return undefined;
     const replaced = findServerCertificate(files ?? {});
     return { ...files, ...(await issueServerFiles(authorities, { ...options, replaced })) };
   });
