@@ -9,7 +9,7 @@ const PATIENCE_MS = 30_000;
 
 /** Logs what is wrong with certificates, and which of them expire soon. */
 export async function warnOfCertificates(
-  deps: Pick<Deps, "certificateReports" | "logger" | "now"> & { pki: PkiWatch },
+  deps: Pick<Deps, "certificateReports" | "logger" | "now"> & { pki: Pick<PkiWatch, "untilSynced"> },
 ): Promise<void> {
   const { pki, certificateReports, logger, now } = deps;
   await pki.untilSynced(PATIENCE_MS);
