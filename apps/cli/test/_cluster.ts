@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,14 +9,20 @@ import { startLocalCluster } from "@cactus/local-cluster";
 
 const CLI = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 
+interface Ended {
+  code: number | null;
+  output: string;
+}
+
 /** A local cluster with an operator's terminal beside it. */
 export interface OperatorsCluster extends AsyncDisposable {
   kubeconfig: string;
   client: Cluster;
   /** A folder for files. */
   folder: string;
-  /** `cactus …`, in a pipe. */
-  cactus(...args: string[]): Promise<{ code: number | null; output: string }>;
+  /** `cactus …`, in a pipe, in the folder. It finds the cluster by KUBECONFIG, or by `.cactus/standalone.json` alone. */
+  cactus(...args: string[]): Promise<Ended>;
+  cactusOfLaptop(...args: string[]): Promise<Ended>;
   /** The files of a Secret, decoded. */
   files(namespace: string, name: string): Promise<Record<string, string>>;
 }
@@ -31,23 +37,29 @@ export async function startOperatorsCluster(): Promise<OperatorsCluster> {
     await client.core.createNamespace({ body: { metadata: { name } } });
   }
   const owned = stack.move();
+  await mkdir(join(folder, ".cactus"));
+  await writeFile(join(folder, ".cactus", "standalone.json"), JSON.stringify({ kubeconfig: local.kubeconfigPath }));
+
+  async function run(args: string[], environment: Record<string, string>) {
+    const child = spawn(process.execPath, ["--conditions=@cactus/source", CLI, ...args], {
+      cwd: folder,
+      env: { PATH: process.env["PATH"], ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const [[code], ...texts] = await Promise.all([
+      once(child, "exit") as Promise<[number | null]>,
+      child.stdout.setEncoding("utf8").toArray(),
+      child.stderr.setEncoding("utf8").toArray(),
+    ]);
+    return { code, output: texts.flat().join("") };
+  }
+
   return {
     kubeconfig: local.kubeconfigPath,
     client,
     folder,
-    async cactus(...args) {
-      const child = spawn(process.execPath, ["--conditions=@cactus/source", CLI, ...args], {
-        cwd: folder,
-        env: { PATH: process.env["PATH"], KUBECONFIG: local.kubeconfigPath },
-        stdio: ["ignore", "pipe", "pipe"],
-      });
-      const [[code], ...texts] = await Promise.all([
-        once(child, "exit") as Promise<[number | null]>,
-        child.stdout.setEncoding("utf8").toArray(),
-        child.stderr.setEncoding("utf8").toArray(),
-      ]);
-      return { code, output: texts.flat().join("") };
-    },
+    cactus: (...args) => run(args, { KUBECONFIG: local.kubeconfigPath }),
+    cactusOfLaptop: (...args) => run(args, {}),
     async files(namespace, name) {
       const { data = {} } = await client.core.readNamespacedSecret({ namespace, name });
       return Object.fromEntries(

@@ -93,6 +93,12 @@ test("the base Ingress names the host and the server's Secret; a server that cer
   expect(status).toEqual({ code: 1, output: expect.stringContaining("made-by-cert-manager") });
 });
 
+test("without a kubeconfig it is the cluster that runs on this machine", async () => {
+  const { server } = operator.client;
+  const { output } = await operator.cactusOfLaptop("pki", "status", ...FQDN);
+  expect(output.split("\n")[0]).toBe(`cluster ${server}`);
+});
+
 test("what cannot be reached is said in a line", async () => {
   const { code, output } = await pki("status", "--kubeconfig", "/nowhere");
   expect([code, output]).toEqual([1, expect.stringContaining("/nowhere")]);
