@@ -6,31 +6,38 @@ const conditions = ["@cactus/source"];
 // `__vitest__` is where global setup files are loaded.
 const onSources = { ssr: { resolve: { conditions } }, environments: { __vitest__: { resolve: { conditions } } } };
 const root = new URL("..", import.meta.url).pathname;
+const homes = ["apps", "packages"].flatMap((folder) =>
+  readdirSync(join(root, folder)).map((name) => join(folder, name)),
+);
+const suites = ["interop", "kubernetes"];
 
 /**
  * One vitest project per package, run on the TypeScript sources.
- * `--mode interop` picks the suite that needs tools beside Node (`*.interop.ts`) in place of the tests (`*.test.ts`).
+ * In place of the tests (`*.test.ts`), `--mode interop` picks the suite that needs tools beside Node (`*.interop.ts`), and
+ * `--mode kubernetes` the one on a real Kubernetes (`*.kubernetes.ts`), which is brought up for it.
  */
 export default defineConfig(({ mode }) => {
-  const include = mode === "interop" ? ["{src,test}/**/*.interop.ts"] : ["{src,test}/**/*.test.ts"];
-  const projects = ["apps", "packages"].flatMap((folder) =>
-    readdirSync(join(root, folder)).map((name): TestProjectInlineConfiguration => {
-      const home = join(root, folder, name);
-      return {
-        root: home,
-        ...onSources,
-        test: {
-          name: JSON.parse(readFileSync(join(home, "package.json"), "utf8")).name,
-          include,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-        },
-      };
-    }),
-  );
+  const suite = suites.includes(mode) ? mode : "test";
+  const onKubernetes = suite === "kubernetes";
+  const projects = [...homes, "infra/test-cluster"].map((folder): TestProjectInlineConfiguration => {
+    const home = join(root, folder);
+    return {
+      root: home,
+      ...onSources,
+      test: {
+        name: JSON.parse(readFileSync(join(home, "package.json"), "utf8")).name,
+        include: [`{src,test}/**/*.${suite}.ts`],
+        testTimeout: 60_000,
+        hookTimeout: 60_000,
+      },
+    };
+  });
+  const globalSetup = ["packages/db/src/testing/global-setup.ts"];
+  if (onKubernetes) globalSetup.push("infra/test-cluster/src/global-setup.ts");
   return {
     root,
     ...onSources,
-    test: { projects, passWithNoTests: true, globalSetup: ["packages/db/src/testing/global-setup.ts"] },
+    // One cluster, two cores, and figures: one file after the other.
+    test: { projects, passWithNoTests: true, globalSetup, fileParallelism: !onKubernetes },
   };
 });
