@@ -122,7 +122,7 @@ describe("renewal of the server's certificate", () => {
     const before = (await read(places)).server;
     const early = { ...optionsOf(places), now: new Date(now.getTime() - 40 * DAY_MS) };
     expect(await renewServerCertificate(pki.cluster, early)).toBe(false);
-    const clusters = [pki.cluster, ...Array.from({ length: 4 }, () => pki.connect())];
+    const clusters = meetBeforeWriting([pki.cluster, pki.connect(), pki.connect()]);
     const renewals = await Promise.all(clusters.map((cluster) => renewServerCertificate(cluster, optionsOf(places))));
     expect(renewals.filter(Boolean)).toHaveLength(1);
     const after = (await read(places)).server;
@@ -132,6 +132,24 @@ describe("renewal of the server's certificate", () => {
     expect(fresh?.validToDate.getTime()).toBeGreaterThan(now.getTime() + 390 * DAY_MS);
     expect(await problemsOf(places)).toEqual([]);
     expect(await renewServerCertificate(pki.cluster, optionsOf(places))).toBe(false);
+  });
+
+  test("does not come when the CA ends as soon; a CA in its last day makes room for the one that replaces it", async () => {
+    const lastsFor = (days: number) => {
+      const start = new Date(now.getTime() + days * DAY_MS);
+      start.setUTCFullYear(start.getUTCFullYear() - 15);
+      return pki.bootstrap({ now: start });
+    };
+    const places = await lastsFor(20);
+    await rotateServerCertificate(pki.cluster, optionsOf(places));
+    const late = { ...optionsOf(places), now: new Date(now.getTime() + 19 * DAY_MS) };
+    expect(await renewServerCertificate(pki.cluster, late)).toBe(false);
+    const ending = await lastsFor(0.5);
+    expect(await beginRotation(pki.cluster, optionsOf(ending))).toBe("overlap");
+    expect(await renewServerCertificate(pki.cluster, optionsOf(ending))).toBe(true);
+    const { authority, server } = await read(ending);
+    expect(server["tls.crt"]).toContain(loadInstalledAuthorities(authority, now).current.issuersPem);
+    expect(await problemsOf(ending)).toEqual([]);
   });
 
   test("leaves alone what another CA has signed, what cert-manager keeps, and what is not there", async () => {
@@ -152,6 +170,21 @@ describe("renewal of the server's certificate", () => {
     expect(await renewServerCertificate(pki.cluster, optionsOf(places))).toBe(false);
   });
 });
+
+/** The same clusters, none of which writes a Secret before all want to. */
+function meetBeforeWriting(clusters: Cluster[]): Cluster[] {
+  let missing = clusters.length;
+  const met = Promise.withResolvers<void>();
+  return clusters.map((cluster) => {
+    const replaceNamespacedSecret: Cluster["core"]["replaceNamespacedSecret"] = async (request) => {
+      missing -= 1;
+      if (missing === 0) met.resolve();
+      await met.promise;
+      return cluster.core.replaceNamespacedSecret(request);
+    };
+    return { ...cluster, core: Object.assign(Object.create(cluster.core), { replaceNamespacedSecret }) };
+  });
+}
 
 /** The cluster, until so many Secrets have been written: then it answers no more. */
 function failAfter(writes: number): Cluster {

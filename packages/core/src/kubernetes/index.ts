@@ -8,7 +8,6 @@ export { beginRotation, finishRotation, type RotationOptions, type RotationOutco
 export {
   findBaseIngress,
   findServerSecretName,
-  isCertManagers,
   type PkiPlaces,
   placeSecrets,
   readPki,

@@ -28,7 +28,7 @@ export async function renewServerCertificate(cluster: Cluster, options: ServerRe
   return changeSecret(cluster, placeSecrets(options).server, async (files = {}, secret) => {
     const certificate = findOwnServerCertificate(files, authority);
     const isOurs = certificate !== undefined && !isCertManagers(secret);
-    return isOurs && isRenewalDue(certificate, options.now) ? reissue(files, authority, options) : undefined;
+    return isOurs && isRenewalDue(certificate, authority, options.now) ? reissue(files, authority, options) : undefined;
   });
 }
 

@@ -16,7 +16,6 @@ export type { InstalledAuthorities, SecretFiles } from "./installed-authorities.
 export {
   createAuthorityFiles,
   findPair,
-  getServerSigner,
   hasOverlap,
   listRoots,
   loadInstalledAuthorities,
@@ -34,4 +33,4 @@ export type { ServerCertificate, ServerCertificateRequest } from "./server-certi
 export { issueServerCertificate } from "./server-certificate.ts";
 export type { ServerFilesRequest } from "./server-renewal.ts";
 export { findOwnServerCertificate, findServerCertificate, isRenewalDue, issueServerFiles } from "./server-renewal.ts";
-export { addRoots, leadsTo, replaceRoots } from "./trust-bundle.ts";
+export { addRoots, replaceRoots } from "./trust-bundle.ts";

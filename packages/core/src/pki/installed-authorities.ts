@@ -7,6 +7,8 @@ import { PkiError } from "./pki-error.ts";
 /** What a Secret holds, decoded, by the names of its files. */
 export type SecretFiles = Readonly<Record<string, string>>;
 
+const DAY_MS = 86_400_000;
+
 type PairName = "tls" | "previous" | "next";
 
 /**
@@ -37,9 +39,10 @@ export function loadInstalledAuthorities(files: SecretFiles, now: Date): Install
   return { current: loadPair(files, "tls", now), previous: findPrevious(files, now) };
 }
 
-/** The CA that signs server certificates: that which every client knows. */
-export function getServerSigner({ current, previous }: InstalledAuthorities): Authority {
-  return previous ?? current;
+/** The CA that signs server certificates: that which every client knows, up to the last day of its life. */
+export function getServerSigner({ current, previous }: InstalledAuthorities, now: Date): Authority {
+  const isEnding = previous !== undefined && previous.notAfter.getTime() - now.getTime() < DAY_MS;
+  return isEnding ? current : (previous ?? current);
 }
 
 /** PEM of the roots that clients must trust, the newest first. */

@@ -3,16 +3,23 @@ import {
   getServerSigner,
   type InstalledAuthorities,
   listSigningCertificates,
+  loadInstalledAuthorities,
   type SecretFiles,
 } from "./installed-authorities.ts";
 import { tryReadCertificates } from "./parse-certificate.ts";
 import { issueServerCertificate } from "./server-certificate.ts";
 import { isIssuer } from "./trust-bundle.ts";
 
-/** Whether two thirds of a certificate's life have passed: time enough is left for an operator, should its renewal fail. */
-export function isRenewalDue({ validFromDate, validToDate }: X509Certificate, now: Date): boolean {
-  const [start, end] = [validFromDate.getTime(), validToDate.getTime()];
-  return now.getTime() >= start + ((end - start) * 2) / 3;
+/**
+ * Whether two thirds of a server certificate's life have passed (time enough is left for an operator, should its renewal
+ * fail) and another would last longer, which it does not beyond the life of the CA.
+ *
+ * @throws {PkiError} when it is time and the signing CA cannot be used
+ */
+export function isRenewalDue(certificate: X509Certificate, authority: SecretFiles, now: Date): boolean {
+  const [start, end] = [certificate.validFromDate.getTime(), certificate.validToDate.getTime()];
+  if (now.getTime() < start + ((end - start) * 2) / 3) return false;
+  return getServerSigner(loadInstalledAuthorities(authority, now), now).notAfter.getTime() > end;
 }
 
 /** The server's certificate, whoever has signed it; undefined when there is none that can be read. */
@@ -50,7 +57,7 @@ export async function issueServerFiles(
     dnsNames: [...new Set([fqdn, ...known.dnsNames])],
     ipAddresses: [...new Set([...ipAddresses, ...known.ipAddresses])],
   };
-  const { certificatePem, privateKeyPem } = await issueServerCertificate(getServerSigner(authorities), {
+  const { certificatePem, privateKeyPem } = await issueServerCertificate(getServerSigner(authorities, now), {
     ...names,
     now,
   });
