@@ -57,7 +57,7 @@ describe("problems", () => {
       () => ({ trust: {} }),
       [
         "authority: Its root is not in ca.crt of the edge: the edge refuses the clients that it signs.",
-        "trust: ca.crt is missing: the edge cannot verify any client.",
+        "trust: ca.crt is missing: no client can be verified, and ingress-nginx then asks for no certificate.",
       ],
     ],
     [

@@ -29,7 +29,10 @@ export type RotationOutcome = "overlap" | "replaced" | "none";
  * Replaces the signing CA by a new one, with an overlap in which clients of both are let in and the server is verified by
  * both (see {@link InstalledAuthorities}); {@link finishRotation} ends it. Trust comes before use: the new CA is put aside in
  * the Secret, then trusted by the edge, then used. Interrupted anywhere, a repetition goes on from there. While an overlap
- * lasts, nothing changes. An old CA that has expired or is damaged gets no overlap: nothing of it works any more.
+ * lasts, nothing changes.
+ *
+ * An old CA that has expired or is damaged gets no overlap, since nothing of it works any more: the server's certificate is
+ * made anew as the last step, which {@link ensurePki} can do too should that one step have been missed.
  *
  * @throws {OrchestratorError} `conflict` when cert-manager keeps the CA; `unavailable` when there is none, or the cluster
  *   refuses or does not answer

@@ -84,7 +84,8 @@ function judgeAuthority({ pki, files, certificates, now }: Parameters<Judge>[0],
 }
 
 function judgeTrust({ files, certificates, now }: Parameters<Judge>[0]): string[] {
-  if (files["ca.crt"] === undefined) return ["ca.crt is missing: the edge cannot verify any client."];
+  if (files["ca.crt"] === undefined)
+    return ["ca.crt is missing: no client can be verified, and ingress-nginx then asks for no certificate."];
   if (certificates.length === 0) return ["ca.crt holds no certificate that can be read: the edge lets nobody in."];
   const others = certificates.filter(({ ca }) => !ca).map((certificate) => `${nameOf(certificate)} is not a CA.`);
   return [...judgeTimes(certificates, now), ...others];
