@@ -2,19 +2,21 @@ import type { TestProject } from "vitest/node";
 import { startTestCluster } from "./cluster.ts";
 import { NODE_IMAGE } from "./node-image.ts";
 
+/** The real cluster of a test run. */
+export interface KubernetesUnderTest {
+  /** File of the administrator's kubeconfig. */
+  kubeconfig: string;
+  /** File in which the API server notes each request (a JSON object a line, level Metadata). */
+  auditLog: string;
+  /** A kubectl of the cluster's own version. */
+  kubectl: string;
+  /** An image with `node` and a shell, for Pods with `imagePullPolicy: Never`. */
+  image: string;
+}
+
 declare module "vitest" {
   interface ProvidedContext {
-    /** The real cluster of the test run. */
-    kubernetes: {
-      /** File of the administrator's kubeconfig. */
-      kubeconfig: string;
-      /** File in which the API server notes each request (a JSON object a line, level Metadata). */
-      auditLog: string;
-      /** A kubectl of the cluster's own version. */
-      kubectl: string;
-      /** An image with `node` and a shell, for Pods with `imagePullPolicy: Never`. */
-      image: string;
-    };
+    kubernetes: KubernetesUnderTest;
   }
 }
 

@@ -1,3 +1,6 @@
+import type {} from "./global-setup.ts";
+
 export { startTestCluster, stopTestCluster, type TestCluster } from "./cluster.ts";
+export type { KubernetesUnderTest } from "./global-setup.ts";
 export { loadArchive, loadImage } from "./image.ts";
 export { NODE_IMAGE } from "./node-image.ts";

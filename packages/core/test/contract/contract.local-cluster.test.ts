@@ -6,25 +6,16 @@ import { afterAll, beforeAll } from "vitest";
 import { describeContract } from "./_contract.ts";
 import { openTarget, type Target } from "./_target.ts";
 
-/**
- * The local cluster is judged, or, by `CONTRACT_KUBECONFIG`, another: a real one, say. Its nodes then need an image with
- * `node` in it, by the name in `CONTRACT_IMAGE`.
- */
-const { CONTRACT_KUBECONFIG: kubeconfig, CONTRACT_IMAGE: image = "machine" } = process.env;
-
+const IMAGE = "machine";
 const stack = new AsyncDisposableStack();
 let target: Target;
 
 beforeAll(async () => {
-  target = stack.use(await openTarget(kubeconfig ?? (await startLocal()), image));
+  const dataDir = await mkdtemp(join(tmpdir(), "cactus-contract-"));
+  stack.defer(() => rm(dataDir, { recursive: true, force: true }));
+  const { kubeconfigPath } = stack.use(await startLocalCluster({ dataDir, images: { [IMAGE]: "/" } }));
+  target = stack.use(await openTarget(kubeconfigPath, IMAGE));
 });
 afterAll(() => stack.disposeAsync());
 
-async function startLocal(): Promise<string> {
-  const dataDir = await mkdtemp(join(tmpdir(), "cactus-contract-"));
-  stack.defer(() => rm(dataDir, { recursive: true, force: true }));
-  const { kubeconfigPath } = stack.use(await startLocalCluster({ dataDir, images: { [image]: "/" } }));
-  return kubeconfigPath;
-}
-
-describeContract(kubeconfig ?? "the local cluster", () => target);
+describeContract("the local cluster", () => target);
