@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { ensureBinary } from "./binary.ts";
 import { startTestCluster, stopTestCluster } from "./cluster.ts";
 import { loadArchive, loadImage } from "./image.ts";
+import { ensureIngressNginx } from "./ingress-nginx.ts";
 import { ensurePackages } from "./packages.ts";
 
 const USAGE = `usage: main.ts <command>
@@ -17,7 +18,7 @@ const [command = "", first = "", folder, config = "{}"] = positionals;
 const commands: Record<string, () => Promise<unknown>> = {
   build: async () => {
     await ensurePackages();
-    return ensureBinary();
+    return [await ensureBinary(), await ensureIngressNginx()];
   },
   up: () => startTestCluster({ isKept: true }),
   down: stopTestCluster,
