@@ -77,6 +77,21 @@ const variables = {
     .regex(/^[^:/\s]+:\d+$/, "must be host:port")
     .optional()
     .describe("where the orchestrator itself reaches the edge, when not by the public address"),
+  TESTSTACK_SOURCE: z
+    .enum(["template", "generated"])
+    .default("template")
+    .describe("what instances are made from: `template` clones the template, `generated` follows a `teststack.yaml`"),
+  TESTSTACK_SPEC_CONFIGMAP_NAME: kubernetesName
+    .default("teststack")
+    .describe("ConfigMap with `teststack.yaml`, in the namespace of the templates"),
+  TESTSTACK_WORKLOAD: z
+    .enum(["statefulset", "pod"])
+    .default("statefulset")
+    .describe("what an instance is: a StatefulSet of one, or a Pod that nothing replaces"),
+  EDGE_PROFILE: z
+    .enum(["ingress-nginx", "f5"])
+    .default("ingress-nginx")
+    .describe("the Ingress controller: `ingress-nginx` (kubernetes/ingress-nginx) or `f5` (nginx/kubernetes-ingress)"),
   TESTSTACK_ACCESS: z
     .enum(["service", "proxy"])
     .default("service")

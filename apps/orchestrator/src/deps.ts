@@ -10,6 +10,7 @@ import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ProcedureStore } from "./procedures.ts";
 import type { RunFollowers } from "./run-followers.ts";
+import type { TeststackPlans } from "./teststack-plans.ts";
 
 /** What routes, reconciler and tasks work with: built once, passed on, each taking what it names of it. */
 export interface Deps {
@@ -24,6 +25,7 @@ export interface Deps {
   /** Undefined with `KUBERNETES_LOAD_CONFIG=false`. */
   cluster: Cluster | undefined;
   pki: PkiWatch | undefined;
+  plans: TeststackPlans | undefined;
   authority: AuthorityStore;
   certificateReports: CertificateReports;
   edgeProbe: EdgeProbe;

@@ -21,6 +21,7 @@ const GAUGES = {
     "Time since the Kubernetes API server was last heard of by the quietest watch",
   ],
   followers: ["cactus_followers", "Open event streams"],
+  templateProblems: ["cactus_template_problems", "Why no teststack can be made, counted: /readyz tells it in words"],
 } as const;
 
 export function createMetrics(): Metrics {

@@ -27,6 +27,7 @@ import { renewServer } from "./tasks/renew-server-certificate.ts";
 import { startTasks } from "./tasks/scheduler.ts";
 import { sweepLiveRuns } from "./tasks/sweep-live-runs.ts";
 import { warnOfCertificates } from "./tasks/warn-of-certificates.ts";
+import { TeststackPlans } from "./teststack-plans.ts";
 
 /** How often objects without a teststack are looked for. */
 const COLLECT_ORPHANS_SECONDS = 60;
@@ -51,8 +52,8 @@ export interface Orchestrator extends AsyncDisposable {
 export async function startOrchestrator(config: Config): Promise<Orchestrator> {
   await using starting = new AsyncDisposableStack();
   const deps = await createDeps(config, starting);
-  const reconciler =
-    deps.cluster && deps.pki && startReconciling({ ...deps, cluster: deps.cluster, pki: deps.pki }, starting);
+  const { cluster, pki, plans } = deps;
+  const reconciler = cluster && pki && plans && startReconciling({ ...deps, cluster, pki, plans }, starting);
   starting.use(listenForNews(deps, reconciler));
   const server = buildServer(deps);
   starting.defer(() => server.close());
@@ -86,6 +87,7 @@ async function createDeps(config: Config, stack: AsyncDisposableStack): Promise<
     replicaId: randomUUID(),
     cluster,
     pki,
+    plans: cluster && stack.use(new TeststackPlans(cluster, { config, installation, logger })),
     authority,
     certificateReports: openCertificateReports({ pki, config, now }),
     edgeProbe: createEdgeProbe({ authority, config, now }),
@@ -125,7 +127,10 @@ function openRunners(
   return (serviceName) => createRunnerClient(access({ namespace, serviceName, port }));
 }
 
-function startReconciling(deps: Deps & { cluster: Cluster; pki: PkiWatch }, stack: AsyncDisposableStack): Reconciler {
+function startReconciling(
+  deps: Deps & { cluster: Cluster; pki: PkiWatch; plans: TeststackPlans },
+  stack: AsyncDisposableStack,
+): Reconciler {
   const { config, logger, metrics, installation, cluster } = deps;
   let reconciler: Reconciler | undefined;
   const watch = stack.use(
@@ -140,6 +145,7 @@ function startReconciling(deps: Deps & { cluster: Cluster; pki: PkiWatch }, stac
     watchedTeststacks: () => watch.teststackIds().length,
     watchAgeSeconds: () => (Date.now() - (watch.lastHeardAt?.getTime() ?? 0)) / 1000,
     followers: () => deps.followers.count,
+    templateProblems: () => deps.plans.problems.length,
   });
   measureCertificates(deps);
   reconciler = stack.use(new Reconciler({ ...deps, watch }));

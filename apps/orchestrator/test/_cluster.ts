@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { applyManifests, type Cluster, connectCluster, ensurePki, type Manifest } from "@cactus/core/kubernetes";
 import { type LocalCluster, startLocalCluster } from "@cactus/local-cluster";
-import type { V1Ingress, V1StatefulSet } from "@kubernetes/client-node";
-import { parseAllDocuments } from "yaml";
+import type { V1Container, V1Ingress, V1StatefulSet } from "@kubernetes/client-node";
+import { parse, parseAllDocuments, stringify } from "yaml";
 
 const MANIFESTS = fileURLToPath(new URL("../../../infra/kubernetes", import.meta.url));
 const SIMULATOR = fileURLToPath(new URL("../../../packages/teststack-simulator", import.meta.url));
@@ -63,9 +63,21 @@ async function readManifests(): Promise<Manifest[]> {
   const manifests = texts.flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as Manifest));
   for (const manifest of manifests) {
     if (manifest.kind === "Ingress") setHost(manifest as V1Ingress);
-    if (manifest.kind === "StatefulSet") openControl(manifest as V1StatefulSet);
+    if (manifest.kind === "StatefulSet") openControl((manifest as V1StatefulSet).spec?.template.spec?.containers);
   }
-  return manifests;
+  return [...manifests, await readSpec()];
+}
+
+/** The ConfigMap that kustomize makes of the example `teststack.yaml`. */
+async function readSpec(): Promise<Manifest> {
+  const spec = parse(await readFile(join(MANIFESTS, "templates/generated/teststack.yaml"), "utf8"));
+  openControl(spec.containers);
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "teststack", namespace: "teststack-templates" },
+    data: { "teststack.yaml": stringify(spec) },
+  } as Manifest;
 }
 
 function setHost({ spec }: V1Ingress): void {
@@ -73,8 +85,8 @@ function setHost({ spec }: V1Ingress): void {
   for (const rule of spec?.rules ?? []) rule.host = "localhost";
 }
 
-function openControl({ spec }: V1StatefulSet): void {
-  for (const container of spec?.template.spec?.containers ?? []) {
+function openControl(containers: V1Container[] = []): void {
+  for (const container of containers) {
     container.env?.push({ name: "CONTROL_PORT", value: String(CONTROL_PORT) });
   }
 }

@@ -137,8 +137,10 @@ export async function listObjects({ client }: TestCluster): Promise<string[]> {
 
 /** The Pod of a run's teststack. */
 export async function getPod({ client }: TestCluster, run: { testUrl: string | null }) {
-  const name = `${new URL(run.testUrl ?? "").pathname.split("/")[1]}-0`;
-  return client.core.readNamespacedPod({ namespace: "test-execution", name });
+  const labelSelector = `app=${new URL(run.testUrl ?? "").pathname.split("/")[1]}`;
+  const { items } = await client.core.listNamespacedPod({ namespace: "test-execution", labelSelector });
+  if (items[0] === undefined) throw new Error(`there is no Pod ${labelSelector}`);
+  return items[0];
 }
 
 /** Lets the simulator of a run's teststack go wrong, by its control endpoint. */

@@ -14,6 +14,7 @@ export async function insertRun(db: Kysely<Database>, subject: string): Promise<
     csipAusVersion: "v1.2",
     immediateStart: true,
     teststackName: `ts-${randomUUID().slice(0, 10)}`,
+    workload: "statefulset",
     idempotencyKey: undefined,
   });
 }

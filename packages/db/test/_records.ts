@@ -34,6 +34,7 @@ export async function createTestRun(
     csipAusVersion: "v1.2",
     immediateStart: true,
     teststackName: `ts-${randomUUID().slice(0, 10)}`,
+    workload: "statefulset",
     idempotencyKey: undefined,
     ...overrides,
   });

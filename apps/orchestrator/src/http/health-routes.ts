@@ -10,15 +10,16 @@ type Check = () => Promise<unknown>;
 /** `/healthz`: the process answers. `/readyz`: database and cluster answer too; details in words do not count. `/metrics`: Prometheus text. */
 export function addHealthRoutes(
   server: FastifyInstance,
-  deps: Pick<Deps, "db" | "cluster" | "metrics" | "logger" | "certificateReports">,
+  deps: Pick<Deps, "db" | "cluster" | "metrics" | "logger" | "certificateReports" | "plans">,
 ): void {
-  const { db, cluster, metrics, logger, certificateReports } = deps;
+  const { db, cluster, metrics, logger, certificateReports, plans } = deps;
   const checks: Record<string, Check> = {
     database: () => sql`select 1`.execute(db),
     ...(cluster && { cluster: () => cluster.version() }),
   };
   const details: Record<string, () => string> = {
     ...(cluster && { certificates: () => describeCertificates(certificateReports()) }),
+    ...(plans && { teststacks: () => plans.problems.join(" ") || "ok" }),
   };
 
   server.get("/healthz", async () => ({ status: "ok" }));

@@ -16,7 +16,12 @@ export interface Observation {
 export function toSituation({ teststack, run, hasArtifact, watch, now, limits }: Observation): Situation {
   return {
     now,
-    teststack: { phase: teststack.phase, phaseSince: teststack.phase_since, createdAt: teststack.created_at },
+    teststack: {
+      phase: teststack.phase,
+      replacesPod: teststack.workload === "statefulset",
+      phaseSince: teststack.phase_since,
+      createdAt: teststack.created_at,
+    },
     run: run && toRunSituation(run, hasArtifact),
     pod: watch.synced ? assessPod(watch.pods(teststack.id), boundPod(teststack)) : { state: "unknown" },
     objects: assessObjects(teststack.id, watch),

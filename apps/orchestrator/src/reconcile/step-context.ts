@@ -2,11 +2,13 @@ import type { Cluster, ObjectWatch } from "@cactus/core/kubernetes";
 import type { RunnerClient } from "@cactus/core/runner";
 import { commitTransition, type Run, type Teststack, type Transition } from "@cactus/db";
 import type { Deps } from "../deps.ts";
+import type { TeststackPlans } from "../teststack-plans.ts";
 
 /** What the reconciler works with beside {@link Deps}. */
 export interface ReconcilerDeps extends Deps {
   cluster: Cluster;
   watch: ObjectWatch;
+  plans: TeststackPlans;
 }
 
 /** What a step is given: the rows as they were read under the lease, and the means to write its outcome. */

@@ -43,7 +43,7 @@ export const runsRoutes = {
     .input(createInput)
     .output(runOutput)
     .mutation(async ({ ctx, input }) => {
-      if (ctx.cluster === undefined) throw new OrchestratorError("unavailable", "No cluster is configured.");
+      if (ctx.plans === undefined) throw new OrchestratorError("unavailable", "No cluster is configured.");
       const procedure = await ctx.procedures.find(input.procedureId);
       if (procedure === undefined) {
         throw new OrchestratorError(
@@ -57,14 +57,18 @@ export const runsRoutes = {
       if (certificate.not_after <= ctx.now()) {
         throw new OrchestratorError("conflict", "The certificate has expired: issue a new one (certificates.issue).");
       }
+      const csipAusVersion = procedure.targetVersions[0] ?? "";
+      const problem = ctx.plans.problemOf(csipAusVersion);
+      if (problem !== undefined) throw new OrchestratorError("unavailable", problem);
       const run = await createRun(ctx.db, {
         userId: ctx.caller.userId,
         certificateId,
         procedureId: procedure.id,
         procedureYaml: procedure.yaml,
-        csipAusVersion: procedure.targetVersions[0] ?? "",
+        csipAusVersion,
         immediateStart: procedure.immediateStart,
         teststackName: newTeststackName(),
+        workload: ctx.config.TESTSTACK_WORKLOAD,
         idempotencyKey: input.idempotencyKey,
       });
       return toRunView(run, ctx.config);

@@ -22,3 +22,43 @@ export function toClusterError(error: unknown, action: string): OrchestratorErro
   const what = status === undefined ? "the cluster does not answer" : `the cluster answered ${status}`;
   return new OrchestratorError("unavailable", `Could not ${action}: ${what}.`, { cause: error });
 }
+
+/** What the API server means by the reasons that it gives for a field, in a sentence's words. */
+const FIELD_REASONS: Record<string, string> = {
+  FieldValueRequired: "is required",
+  FieldValueInvalid: "is not valid",
+  FieldValueNotSupported: "is not one of the values that there are",
+  FieldValueDuplicate: "is there twice",
+  FieldValueForbidden: "may not be set",
+  FieldValueTooLong: "is too long",
+  FieldValueTooMany: "has too many items",
+  FieldValueNotFound: "names what does not exist",
+  FieldValueTypeInvalid: "has the wrong type",
+};
+
+/**
+ * Tells which fields of an object the API server refuses (422 Unprocessable Entity, 400 Bad Request), by its structured
+ * causes alone, without its text. Undefined for any other error.
+ */
+export function describeObjection(error: unknown): string | undefined {
+  const status = statusOf(error);
+  if (status !== 422 && status !== 400) return undefined;
+  const causes = causesOf(error as ApiException<unknown>);
+  if (causes.length === 0) return status === 400 ? "it cannot be read" : "it is not valid";
+  const told = causes.map(({ field, reason }) => `${field} ${FIELD_REASONS[reason ?? ""] ?? "is refused"}`);
+  return [...new Set(told)].join(", ");
+}
+
+interface Cause {
+  field: string;
+  reason?: string;
+}
+
+function causesOf({ body }: ApiException<unknown>): Cause[] {
+  try {
+    const status = typeof body === "string" ? JSON.parse(body) : body;
+    return (status?.details?.causes ?? []).filter((cause: Partial<Cause>) => typeof cause.field === "string");
+  } catch {
+    return [];
+  }
+}

@@ -1,8 +1,16 @@
 export { isConflict, isNotFound, statusOf, toClusterError } from "./api-errors.ts";
 export { applyManifests, type Manifest } from "./apply.ts";
+export { type BaseIngressWatch, watchBaseIngress } from "./base-ingress-watch.ts";
 export { type Cluster, type ClusterOptions, connectCluster } from "./cluster.ts";
 export { type ObjectWatch, type ObjectWatchOptions, type WatchedObject, watchObjects } from "./object-watch.ts";
-export { deleteObject, ensureObject } from "./owned-objects.ts";
+export {
+  deleteObject,
+  ensureObject,
+  findObjection,
+  hasObject,
+  type OwnedKind,
+  type OwnedObject,
+} from "./owned-objects.ts";
 export { type BootstrapOptions, ensurePki } from "./pki-bootstrap.ts";
 export { beginRotation, finishRotation, type RotationOptions, type RotationOutcome } from "./pki-rotation.ts";
 export {
@@ -14,3 +22,4 @@ export {
 } from "./pki-secrets.ts";
 export { renewServerCertificate, rotateServerCertificate, type ServerRenewalOptions } from "./pki-server.ts";
 export { type PkiWatch, type PkiWatchOptions, watchPki } from "./pki-watch.ts";
+export { type TemplateSource, type TemplateWatch, type TemplateWatchOptions, watchTemplate } from "./template-watch.ts";

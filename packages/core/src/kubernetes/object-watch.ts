@@ -25,6 +25,8 @@ export interface WatchedObject {
   createdAt: Date;
   /** It has been deleted and is on its way out. */
   deleting: boolean;
+  /** Another object owns it: it goes when that one goes. */
+  owned: boolean;
 }
 
 export interface ObjectWatchOptions {
@@ -133,5 +135,6 @@ function summarise(kind: Kind, { metadata }: KubernetesObject): WatchedObject {
     uid: metadata?.uid ?? "",
     createdAt: new Date(metadata?.creationTimestamp ?? 0),
     deleting: metadata?.deletionTimestamp !== undefined,
+    owned: (metadata?.ownerReferences ?? []).length > 0,
   };
 }

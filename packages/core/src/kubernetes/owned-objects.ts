@@ -1,34 +1,66 @@
-import type { V1Ingress, V1ObjectMeta, V1Service, V1StatefulSet } from "@kubernetes/client-node";
+import type {
+  V1DeleteOptions,
+  V1Ingress,
+  V1ObjectMeta,
+  V1Pod,
+  V1Service,
+  V1StatefulSet,
+} from "@kubernetes/client-node";
 import { TESTSTACK_LABEL } from "../teststack/index.ts";
-import { isConflict, isNotFound, toClusterError } from "./api-errors.ts";
+import { describeObjection, isConflict, isNotFound, toClusterError } from "./api-errors.ts";
 import type { Cluster } from "./cluster.ts";
 
 interface ObjectOf {
   StatefulSet: V1StatefulSet;
+  Pod: V1Pod;
   Service: V1Service;
   Ingress: V1Ingress;
 }
 
+/** A kind that a teststack is made of. */
+export type OwnedKind = keyof ObjectOf;
+
+/** An object of a teststack, as it is to be. */
+export type OwnedObject = ObjectOf[OwnedKind];
+
+/** What a creation takes, beside the object, of the API server's own (`dryRun`, `fieldValidation`). */
+interface CreateOptions {
+  dryRun?: "All";
+  fieldValidation?: "Strict";
+}
+
 type Calls = {
-  [TKind in keyof ObjectOf]: {
-    create: (cluster: Cluster, namespace: string, body: ObjectOf[TKind]) => Promise<ObjectOf[TKind]>;
-    read: (cluster: Cluster, namespace: string, name: string) => Promise<ObjectOf[TKind]>;
+  [TKind in OwnedKind]: {
+    create: (
+      cluster: Cluster,
+      call: CreateOptions & { namespace: string; body: ObjectOf[TKind] },
+    ) => Promise<ObjectOf[TKind]>;
+    read: (cluster: Cluster, call: { namespace: string; name: string }) => Promise<ObjectOf[TKind]>;
+    delete: (cluster: Cluster, call: { namespace: string; name: string; body: V1DeleteOptions }) => Promise<unknown>;
   };
 };
 
-/** The kinds that a teststack is made of, with the calls for each. */
+/** The calls for each kind. */
 const CALLS: Calls = {
   StatefulSet: {
-    create: ({ apps }, namespace, body) => apps.createNamespacedStatefulSet({ namespace, body }),
-    read: ({ apps }, namespace, name) => apps.readNamespacedStatefulSet({ namespace, name }),
+    create: ({ apps }, call) => apps.createNamespacedStatefulSet(call),
+    read: ({ apps }, call) => apps.readNamespacedStatefulSet(call),
+    delete: ({ apps }, call) => apps.deleteNamespacedStatefulSet(call),
+  },
+  Pod: {
+    create: ({ core }, call) => core.createNamespacedPod(call),
+    read: ({ core }, call) => core.readNamespacedPod(call),
+    delete: ({ core }, call) => core.deleteNamespacedPod(call),
   },
   Service: {
-    create: ({ core }, namespace, body) => core.createNamespacedService({ namespace, body }),
-    read: ({ core }, namespace, name) => core.readNamespacedService({ namespace, name }),
+    create: ({ core }, call) => core.createNamespacedService(call),
+    read: ({ core }, call) => core.readNamespacedService(call),
+    delete: ({ core }, call) => core.deleteNamespacedService(call),
   },
   Ingress: {
-    create: ({ networking }, namespace, body) => networking.createNamespacedIngress({ namespace, body }),
-    read: ({ networking }, namespace, name) => networking.readNamespacedIngress({ namespace, name }),
+    create: ({ networking }, call) => networking.createNamespacedIngress(call),
+    read: ({ networking }, call) => networking.readNamespacedIngress(call),
+    delete: ({ networking }, call) => networking.deleteNamespacedIngress(call),
   },
 };
 
@@ -38,26 +70,45 @@ const CALLS: Calls = {
  * @throws {OrchestratorError} `unavailable` when the cluster refuses, does not answer, or has an object of this name
  *   that belongs to somebody else (which is never touched)
  */
-export async function ensureObject<TKind extends keyof ObjectOf>(
-  cluster: Cluster,
-  kind: TKind,
-  manifest: ObjectOf[TKind],
-): Promise<string> {
-  const { namespace = "", name = "" } = manifest.metadata ?? {};
-  const calls: Calls[TKind] = CALLS[kind];
+export async function ensureObject(cluster: Cluster, manifest: OwnedObject): Promise<string> {
+  const { kind, namespace, name } = addressOf(manifest);
   try {
-    return uidOf(await calls.create(cluster, namespace, manifest).catch((error) => onConflict(error, read)));
+    return uidOf(await create(cluster, manifest).catch((error) => onConflict(error, read)));
   } catch (error) {
     throw toClusterError(error, `create ${kind} ${name}`);
   }
 
   async function read(): Promise<{ metadata?: V1ObjectMeta }> {
-    const existing = await calls.read(cluster, namespace, name);
+    const existing = await CALLS[kind].read(cluster, { namespace, name });
     const owner = existing.metadata?.labels?.[TESTSTACK_LABEL];
     if (owner === manifest.metadata?.labels?.[TESTSTACK_LABEL] && !existing.metadata?.deletionTimestamp)
       return existing;
     throw new Error(`${kind} ${namespace}/${name} exists and is not this teststack's (label: ${owner})`);
   }
+}
+
+/**
+ * Has the cluster judge an object without creating it (server-side dry run, strict field validation).
+ * Returns what it objects to, by the fields it names; undefined when it would take the object.
+ *
+ * @throws {OrchestratorError} `unavailable` when the cluster has no verdict: it does not answer, or may not now
+ */
+export async function findObjection(cluster: Cluster, manifest: OwnedObject): Promise<string | undefined> {
+  const { kind, name } = addressOf(manifest);
+  try {
+    await create(cluster, manifest, { dryRun: "All", fieldValidation: "Strict" });
+    return undefined;
+  } catch (error) {
+    const objection = describeObjection(error);
+    if (objection === undefined) throw toClusterError(error, `try ${kind} ${name}`);
+    return `the cluster does not take the ${kind}: ${objection}`;
+  }
+}
+
+async function create(cluster: Cluster, manifest: OwnedObject, options: CreateOptions = {}): Promise<OwnedObject> {
+  const { kind, namespace } = addressOf(manifest);
+  const calls = CALLS[kind] as Calls["Pod"];
+  return calls.create(cluster, { namespace, body: manifest as V1Pod, ...options });
 }
 
 /**
@@ -68,18 +119,38 @@ export async function ensureObject<TKind extends keyof ObjectOf>(
  */
 export async function deleteObject(
   cluster: Cluster,
-  object: { kind: "StatefulSet" | "Service" | "Ingress" | "Pod"; namespace: string; name: string; uid: string },
+  object: { kind: OwnedKind; namespace: string; name: string; uid: string },
 ): Promise<void> {
   const { kind, namespace, name, uid } = object;
-  const call = { namespace, name, body: { propagationPolicy: "Foreground", preconditions: { uid } } };
+  const body = { propagationPolicy: "Foreground", preconditions: { uid } };
   try {
-    if (kind === "StatefulSet") await cluster.apps.deleteNamespacedStatefulSet(call);
-    if (kind === "Service") await cluster.core.deleteNamespacedService(call);
-    if (kind === "Ingress") await cluster.networking.deleteNamespacedIngress(call);
-    if (kind === "Pod") await cluster.core.deleteNamespacedPod(call);
+    await CALLS[kind].delete(cluster, { namespace, name, body });
   } catch (error) {
     if (!isNotFound(error) && !isConflict(error)) throw toClusterError(error, `delete ${kind} ${name}`);
   }
+}
+
+/**
+ * Whether an object of this name is there.
+ *
+ * @throws {OrchestratorError} `unavailable` when the cluster does not answer
+ */
+export async function hasObject(
+  cluster: Cluster,
+  object: { kind: OwnedKind; namespace: string; name: string },
+): Promise<boolean> {
+  const { kind, namespace, name } = object;
+  try {
+    await CALLS[kind].read(cluster, { namespace, name });
+    return true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw toClusterError(error, `look for ${kind} ${name}`);
+  }
+}
+
+function addressOf({ kind, metadata }: OwnedObject): { kind: OwnedKind; namespace: string; name: string } {
+  return { kind: kind as OwnedKind, namespace: metadata?.namespace ?? "", name: metadata?.name ?? "" };
 }
 
 async function onConflict<TResult>(error: unknown, resolve: () => Promise<TResult>): Promise<TResult> {

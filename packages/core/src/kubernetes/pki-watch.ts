@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { KubernetesListObject, KubernetesObject, V1Ingress, V1Secret } from "@kubernetes/client-node";
+import type { V1Ingress, V1Secret } from "@kubernetes/client-node";
 import type { PkiFiles, SecretFiles } from "../pki/index.ts";
 import type { Cluster } from "./cluster.ts";
-import { KindWatch } from "./kind-watch.ts";
+import type { KindWatch } from "./kind-watch.ts";
+import { watchNamed } from "./named-watch.ts";
 import { findServerSecretName } from "./pki-secrets.ts";
 import { readSecretFiles } from "./secret-files.ts";
 
@@ -113,28 +114,4 @@ function watchSecret(
   });
   const watched: WatchedSecret = { watch, files: undefined };
   return watched;
-}
-
-interface NamedWatchOptions<TObject extends KubernetesObject> {
-  readonly path: string;
-  readonly name: string;
-  readonly list: (selector: { fieldSelector: string }) => Promise<KubernetesListObject<TObject>>;
-  /** Told of the object whenever it came or changed, and of its absence. */
-  readonly onObject: (object: TObject | undefined) => void;
-  readonly onError: PkiWatchOptions["onError"];
-}
-
-function watchNamed<TObject extends KubernetesObject>(
-  cluster: Cluster,
-  { path, name, list, onObject, onError }: NamedWatchOptions<TObject>,
-): KindWatch<TObject> {
-  const selector = { fieldSelector: `metadata.name=${name}` };
-  return new KindWatch<TObject>(cluster, {
-    path,
-    selector,
-    list: () => list(selector),
-    onList: ([object]) => onObject(object),
-    onChange: (type, object) => onObject(type === "DELETED" ? undefined : object),
-    ...(onError && { onError }),
-  });
 }

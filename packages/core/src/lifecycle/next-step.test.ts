@@ -21,12 +21,20 @@ interface Case {
   pod?: PodCondition;
   objects?: Situation["objects"];
   now?: Date;
+  replacesPod?: boolean;
 }
 
-function situation({ phase, run = {}, pod = { state: "ready" }, objects = "some", now = at(10) }: Case): Situation {
+function situation({
+  phase,
+  run = {},
+  pod = { state: "ready" },
+  objects = "some",
+  now = at(10),
+  replacesPod = true,
+}: Case): Situation {
   return {
     now,
-    teststack: { phase, phaseSince: at(5), createdAt: T0 },
+    teststack: { phase, replacesPod, phaseSince: at(5), createdAt: T0 },
     run: run === null ? undefined : { ...fresh, ...run },
     pod,
     objects,
@@ -46,6 +54,16 @@ test.each<[string, Case, object]>([
   ["a Pod that is starting is waited for", { phase: "created", pod: starting }, waitForSpawn],
   ["a Pod not heard of yet is waited for", { phase: "created", pod: { state: "unknown" } }, waitForSpawn],
   ["a Pod not there yet is waited for", { phase: "created", pod: { state: "absent" } }, waitForSpawn],
+  [
+    "a Pod of its own not there yet is waited for, a moment",
+    { phase: "created", pod: { state: "absent" }, replacesPod: false, now: at(6) },
+    { do: "wait", until: at(10) },
+  ],
+  [
+    "a Pod of its own that is not there any more fails",
+    { phase: "created", pod: { state: "absent" }, replacesPod: false, now: at(10) },
+    { do: "fail", reason: "pod_deleted" },
+  ],
   ["a ready Pod is asked for its health", { phase: "created" }, { do: "check-health" }],
   ["a healthy one's route is proven", { phase: "ready" }, { do: "prove-route" }],
   ["a reachable one gets its test", { phase: "routed" }, { do: "initialise" }],

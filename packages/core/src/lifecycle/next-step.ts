@@ -51,10 +51,20 @@ function stepOnTheWayIn(situation: Situation): Step {
   if (situation.now >= deadline) return { do: "fail", reason: "spawn_timeout", message: describeTimeout(situation) };
   if (teststack.phase === "requested") return { do: "create" };
   if (pod.state === "lost") return { do: "fail", reason: pod.reason, message: pod.message };
+  if (pod.state === "absent" && !teststack.replacesPod) return stepWithoutPod(situation, deadline);
   if (pod.state !== "ready") return { do: "wait", until: deadline };
   if (teststack.phase === "created") return { do: "check-health" };
   if (teststack.phase === "ready") return { do: "prove-route" };
   return { do: "initialise" };
+}
+
+/** How long a Pod that was created may stay unseen before it counts as deleted: news of it may be on their way. */
+const POD_NEWS_SECONDS = 5;
+
+function stepWithoutPod({ now, teststack }: Situation, deadline: Date): Step {
+  const overdue = after(teststack.phaseSince, POD_NEWS_SECONDS);
+  if (now < overdue) return { do: "wait", until: overdue < deadline ? overdue : deadline };
+  return { do: "fail", reason: "pod_deleted", message: "The teststack's Pod was deleted before it was ready." };
 }
 
 function stepWhileLive({ pod, run }: Situation): Step {

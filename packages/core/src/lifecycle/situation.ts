@@ -19,6 +19,8 @@ export interface Situation {
   now: Date;
   teststack: {
     phase: Phase;
+    /** Whether something makes a new Pod when one is lost. */
+    replacesPod: boolean;
     phaseSince: Date;
     createdAt: Date;
   };

@@ -1,8 +1,7 @@
-import type { V1Ingress, V1Service, V1StatefulSet } from "@kubernetes/client-node";
+import type { V1Service, V1StatefulSet } from "@kubernetes/client-node";
 import { expect, test } from "vitest";
-import { buildIngressNginxRoute, readHostSettings } from "../edge/index.ts";
 import { OrchestratorError } from "../errors.ts";
-import { buildService, buildStatefulSet } from "./build.ts";
+import { buildOwnerReference, buildPod, buildService, buildStatefulSet } from "./build.ts";
 import { newTeststackName } from "./name.ts";
 import { checkTemplate, hashTemplate, readProxyPrefix, type Template } from "./template.ts";
 
@@ -103,7 +102,7 @@ test("a StatefulSet takes over from the template what it needs, and nothing else
               image: "runner:1",
               ports: [{ containerPort: 8080 }],
               env: [
-                { name: "ENVOY_PROXY_PREFIX", value: "/envoy" },
+                { name: "ENVOY_PROXY_PREFIX", value: "/envoy-SUCCESS" },
                 { name: "A", value: "$(ENVOY_PROXY_PREFIX)" },
               ],
             },
@@ -128,7 +127,7 @@ test("a StatefulSet takes over from the template what it needs, and nothing else
 });
 
 test("a Service leads to the instance alone and is owned by its StatefulSet", () => {
-  expect(buildService({ ...input, ownerUid: "set-uid" })).toEqual({
+  expect(buildService({ ...input, owner })).toEqual({
     apiVersion: "v1",
     kind: "Service",
     metadata: { name: "ts-abc", namespace: "test-execution", labels, ownerReferences: [owner] },
@@ -139,76 +138,23 @@ test("a Service leads to the instance alone and is owned by its StatefulSet", ()
     },
   });
   const headless = { ...template, service: { ...service, spec: { ...service.spec, clusterIP: "None" } } };
-  expect(buildService({ ...input, template: headless, ownerUid: "set-uid" }).spec?.clusterIP).toBe("None");
+  expect(buildService({ ...input, template: headless, owner }).spec?.clusterIP).toBe("None");
 });
 
-const baseIngress: V1Ingress = {
-  metadata: {
-    name: "test-execution-ingress",
-    namespace: "test-execution",
-    annotations: { "nginx.ingress.kubernetes.io/auth-tls-verify-client": "on" },
-  },
-  spec: { ingressClassName: "nginx", tls: [{ hosts: ["cactus.test"], secretName: "server-pair" }], rules: [] },
-};
-const route = {
-  ...input,
-  ownerUid: "set-uid",
-  hostSettings: { host: "cactus.test", tlsSecretName: "server-pair", ingressClassName: "nginx" },
-  servicePort: 80,
-  proxyPrefix: "/envoy",
-  caSecretName: "tls-ca-certificate",
-};
-
-test("a route carries all of the host's client verification itself", () => {
-  expect(buildIngressNginxRoute(route)).toEqual({
-    apiVersion: "networking.k8s.io/v1",
-    kind: "Ingress",
-    metadata: {
-      name: "ts-abc",
-      namespace: "test-execution",
-      labels,
-      annotations: {
-        "nginx.ingress.kubernetes.io/auth-tls-pass-certificate-to-upstream": "true",
-        "nginx.ingress.kubernetes.io/auth-tls-secret": "test-execution/tls-ca-certificate",
-        "nginx.ingress.kubernetes.io/auth-tls-verify-client": "on",
-        "nginx.ingress.kubernetes.io/auth-tls-verify-depth": "3",
-        "nginx.ingress.kubernetes.io/proxy-request-buffering": "on",
-        "nginx.ingress.kubernetes.io/rewrite-target": "/envoy/$1",
-        "nginx.ingress.kubernetes.io/use-regex": "true",
-      },
-      ownerReferences: [owner],
-    },
-    spec: {
-      ingressClassName: "nginx",
-      tls: [{ hosts: ["cactus.test"], secretName: "server-pair" }],
-      rules: [
-        {
-          host: "cactus.test",
-          http: {
-            paths: [
-              {
-                path: "/ts-abc/(.*)",
-                pathType: "ImplementationSpecific",
-                backend: { service: { name: "ts-abc", port: { number: 80 } } },
-              },
-            ],
-          },
-        },
-      ],
-    },
+test("a bare Pod is what the StatefulSet's would be, by the instance's own name", () => {
+  const unclaimed = structuredClone(template);
+  delete unclaimed.statefulSet.spec?.volumeClaimTemplates;
+  const pod = buildPod({ ...input, template: unclaimed });
+  const { metadata, spec } = buildStatefulSet(input).spec?.template ?? {};
+  expect(pod).toEqual({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "ts-abc", namespace: "test-execution", ...metadata },
+    spec,
   });
-});
-
-test.each([
-  ["has no TLS Secret for host cactus.test", { ...baseIngress, spec: { ...baseIngress.spec, tls: [] } }],
-  [
-    "does not have nginx.ingress.kubernetes.io/auth-tls-verify-client",
-    { ...baseIngress, metadata: { ...baseIngress.metadata, annotations: {} } },
-  ],
-])("no route is built below a base Ingress that %s", (message, broken) => {
-  expect(readHostSettings(baseIngress, "cactus.test")).toEqual(route.hostSettings);
-  expect(() => readHostSettings(broken, "cactus.test")).toThrow(
-    `Ingress test-execution/test-execution-ingress ${message}`,
+  expect(buildOwnerReference("pod", { name: "ts-abc", uid: "u" })).toMatchObject({ apiVersion: "v1", kind: "Pod" });
+  expect(() => buildPod(input)).toThrow(
+    "teststack-templates/envoy-set has volumeClaimTemplates, which a Pod of its own (TESTSTACK_WORKLOAD=pod) cannot have.",
   );
 });
 
@@ -216,7 +162,7 @@ test("a template with an older runner gets neither the prefix nor the rewrite be
   const annotations = { "cactus-orchestrator/runner-proxy-prefix": "false" };
   const older = { ...template, statefulSet: { ...statefulSet, metadata: { ...statefulSet.metadata, annotations } } };
   expect(readProxyPrefix(older)).toBe("");
-  expect(readProxyPrefix(template)).toBe("/envoy");
+  expect(readProxyPrefix(template)).toBe("/envoy-SUCCESS");
   const runner = buildStatefulSet({ ...input, template: older }).spec?.template.spec?.containers[0];
   expect(runner?.env).toEqual([{ name: "A", value: "$(ENVOY_PROXY_PREFIX)" }]);
 });

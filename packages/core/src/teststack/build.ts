@@ -3,11 +3,14 @@ import type {
   V1EnvVar,
   V1ObjectMeta,
   V1OwnerReference,
+  V1Pod,
   V1PodSpec,
   V1Service,
   V1ServicePort,
   V1StatefulSet,
+  V1StatefulSetSpec,
 } from "@kubernetes/client-node";
+import { OrchestratorError } from "../errors.ts";
 import { buildLabels, TESTSTACK_LABEL } from "./labels.ts";
 import { readProxyPrefix, type Template } from "./template.ts";
 
@@ -19,10 +22,18 @@ export interface TeststackIdentity {
   namespace: string;
 }
 
+/** What keeps an instance's Pod: a StatefulSet, which replaces it when it is lost, or nothing. */
+export type Workload = "statefulset" | "pod";
+
 export interface TeststackInput extends TeststackIdentity {
   template: Template;
   /** Container that serves IEEE 2030.5 and writes hrefs (`TEMPLATE_APP_NAME`). */
   appName: string;
+}
+
+/** Builds the object that owns all others of an instance. @throws {OrchestratorError} see {@link buildPod} */
+export function buildOwner(workload: Workload, input: TeststackInput): V1StatefulSet | V1Pod {
+  return workload === "pod" ? buildPod(input) : buildStatefulSet(input);
 }
 
 /**
@@ -30,10 +41,7 @@ export interface TeststackInput extends TeststackIdentity {
  * the template's own life (uid, addresses, status, other people's labels on the set) comes along.
  */
 export function buildStatefulSet(input: TeststackInput): V1StatefulSet {
-  const source = input.template.statefulSet.spec;
-  if (source === undefined) throw new TypeError("a checked template has a spec");
-  const podMetadata = source.template.metadata;
-  const labels = buildLabels(input);
+  const source = specOf(input.template);
   return {
     apiVersion: "apps/v1",
     kind: "StatefulSet",
@@ -43,13 +51,7 @@ export function buildStatefulSet(input: TeststackInput): V1StatefulSet {
       replicas: 1,
       revisionHistoryLimit: 1,
       selector: { matchLabels: { [TESTSTACK_LABEL]: input.teststackId } },
-      template: {
-        metadata: {
-          labels: { ...podMetadata?.labels, ...labels, app: input.name },
-          ...(podMetadata?.annotations && { annotations: { ...podMetadata.annotations } }),
-        },
-        spec: buildPodSpec(input, source.template.spec ?? { containers: [] }),
-      },
+      template: { metadata: buildPodMetadata(input), spec: buildPodSpec(input) },
       ...(source.volumeClaimTemplates && {
         volumeClaimTemplates: source.volumeClaimTemplates.map(({ metadata, spec }) => ({
           metadata: { name: metadata?.name ?? "", ...(metadata?.labels && { labels: metadata.labels }) },
@@ -61,13 +63,35 @@ export function buildStatefulSet(input: TeststackInput): V1StatefulSet {
   };
 }
 
-/** Builds the Service of one instance; the StatefulSet owns it. */
-export function buildService(input: TeststackInput & { ownerUid: string }): V1Service {
+/**
+ * Builds one instance as a bare Pod: when it is lost, nothing replaces it, and what it owned goes with it.
+ *
+ * @throws {OrchestratorError} `unavailable` when the template claims volumes, which only a StatefulSet can
+ */
+export function buildPod(input: TeststackInput): V1Pod {
+  const { metadata, spec } = input.template.statefulSet;
+  if (spec?.volumeClaimTemplates?.length) {
+    const name = `${metadata?.namespace}/${metadata?.name}`;
+    throw new OrchestratorError(
+      "unavailable",
+      `The teststack template cannot be used: ${name} has volumeClaimTemplates, which a Pod of its own (TESTSTACK_WORKLOAD=pod) cannot have.`,
+    );
+  }
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { ...buildMetadata(input), ...buildPodMetadata(input) },
+    spec: buildPodSpec(input),
+  };
+}
+
+/** Builds the Service of one instance. */
+export function buildService(input: TeststackInput & { owner: V1OwnerReference }): V1Service {
   const source = input.template.service.spec;
   return {
     apiVersion: "v1",
     kind: "Service",
-    metadata: { ...buildMetadata(input), ownerReferences: [buildOwnerReference(input)] },
+    metadata: { ...buildMetadata(input), ownerReferences: [input.owner] },
     spec: {
       type: "ClusterIP",
       ...(source?.clusterIP === "None" && { clusterIP: "None" }),
@@ -81,19 +105,32 @@ export function buildMetadata(input: TeststackIdentity): V1ObjectMeta {
   return { name: input.name, namespace: input.namespace, labels: buildLabels(input) };
 }
 
-/** Makes the garbage collector remove the object with its StatefulSet, and before it in foreground deletion. */
-export function buildOwnerReference(input: { name: string; ownerUid: string }): V1OwnerReference {
+/** Kinds that may own the rest of an instance. */
+const OWNER_KINDS: Record<Workload, Pick<V1OwnerReference, "apiVersion" | "kind">> = {
+  statefulset: { apiVersion: "apps/v1", kind: "StatefulSet" },
+  pod: { apiVersion: "v1", kind: "Pod" },
+};
+
+/** Makes the garbage collector remove the object with its owner, and before it in foreground deletion. */
+export function buildOwnerReference(workload: Workload, owner: { name: string; uid: string }): V1OwnerReference {
+  return { ...OWNER_KINDS[workload], ...owner, controller: true, blockOwnerDeletion: true };
+}
+
+function specOf({ statefulSet }: Template): V1StatefulSetSpec {
+  if (statefulSet.spec === undefined) throw new TypeError("a checked template has a spec");
+  return statefulSet.spec;
+}
+
+function buildPodMetadata(input: TeststackInput): V1ObjectMeta {
+  const { labels, annotations } = specOf(input.template).template.metadata ?? {};
   return {
-    apiVersion: "apps/v1",
-    kind: "StatefulSet",
-    name: input.name,
-    uid: input.ownerUid,
-    controller: true,
-    blockOwnerDeletion: true,
+    labels: { ...labels, ...buildLabels(input), app: input.name },
+    ...(annotations && { annotations: { ...annotations } }),
   };
 }
 
-function buildPodSpec(input: TeststackInput, source: V1PodSpec): V1PodSpec {
+function buildPodSpec(input: TeststackInput): V1PodSpec {
+  const source = specOf(input.template).template.spec ?? { containers: [] };
   const inject = (container: V1Container): V1Container => withVariables(container, variablesFor(container, input));
   return {
     ...source,

@@ -28,6 +28,7 @@ export interface NewRun {
   csipAusVersion: string;
   immediateStart: boolean;
   teststackName: string;
+  workload: Teststack["workload"];
   idempotencyKey: string | undefined;
 }
 
@@ -41,7 +42,7 @@ export async function createRun(db: Kysely<Database>, input: NewRun): Promise<Ru
     if (earlier !== undefined) return earlier;
     const teststack = await trx
       .insertInto("teststack")
-      .values({ user_id: input.userId, name: input.teststackName })
+      .values({ user_id: input.userId, name: input.teststackName, workload: input.workload })
       .returning("id")
       .executeTakeFirstOrThrow();
     const run = await trx

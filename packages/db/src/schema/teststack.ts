@@ -22,8 +22,10 @@ export type TeststackPhase =
 export interface TeststackTable {
   id: Generated<string>;
   user_id: string;
-  /** Name of its StatefulSet, Service and Ingress, and first segment of its public path. */
+  /** Name of its owner (StatefulSet or Pod), Service and Ingress, and first segment of its public path. */
   name: string;
+  /** What keeps its Pod. */
+  workload: Generated<"statefulset" | "pod">;
   phase: Generated<TeststackPhase>;
   phase_since: Generated<Date>;
   desired: Generated<"present" | "absent">;

@@ -1,4 +1,4 @@
-import { isNotFound, toClusterError } from "@cactus/core/kubernetes";
+import { hasObject } from "@cactus/core/kubernetes";
 import { deleteArtifact } from "@cactus/db";
 import { NotYet, type StepContext } from "../step-context.ts";
 
@@ -8,12 +8,9 @@ import { NotYet, type StepContext } from "../step-context.ts";
  */
 export async function confirmGone({ deps, teststack, run, commit }: StepContext): Promise<void> {
   const namespace = deps.config.TEST_EXECUTION_NAMESPACE;
-  try {
-    await deps.cluster.apps.readNamespacedStatefulSet({ namespace, name: teststack.name });
+  const kind = teststack.workload === "pod" ? "Pod" : "StatefulSet";
+  if (await hasObject(deps.cluster, { kind, namespace, name: teststack.name })) {
     throw new NotYet("The teststack is still there.");
-  } catch (error) {
-    if (error instanceof NotYet) throw error;
-    if (!isNotFound(error)) throw toClusterError(error, "look for what is left of the teststack");
   }
   const now = deps.now();
   if (run?.deleted_at != null) await deleteArtifact(deps.db, run.id);

@@ -1,0 +1,73 @@
+import type { Logger } from "./log.ts";
+
+/** What is wrong, as a sentence; undefined when nothing is. */
+export type Verdict = string | undefined;
+
+export interface PreflightOptions {
+  /** What is to be judged, by name; empty while that is not known. */
+  list: () => string[];
+  /** Judges one of them. Rejects when there is no verdict now: the earlier one stands, and it is tried again. */
+  judge: (name: string) => Promise<Verdict>;
+  logger: Pick<Logger, "warn" | "info">;
+}
+
+/** Pause before what had no verdict is judged again. */
+const RETRY_MS = 5_000;
+/** Changes that come together are judged together. */
+const SETTLE_MS = 50;
+
+/** Judges a list of things after each change of them, and remembers the verdicts. */
+export class Preflight implements AsyncDisposable {
+  readonly #options: PreflightOptions;
+  #verdicts: ReadonlyMap<string, Verdict> = new Map();
+  #timer: NodeJS.Timeout | undefined;
+  #judging: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(options: PreflightOptions) {
+    this.#options = options;
+  }
+
+  /** What is known now, by name. */
+  get verdicts(): ReadonlyMap<string, Verdict> {
+    return this.#verdicts;
+  }
+
+  /** Has everything judged soon: something has changed. */
+  request(delayMs = SETTLE_MS): void {
+    if (this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#judging = this.#judging.then(() => this.#judgeAll());
+    }, delayMs);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#judging;
+  }
+
+  async #judgeAll(): Promise<void> {
+    const { list, logger } = this.#options;
+    const judged = await Promise.all(list().map(async (name) => [name, await this.#judge(name)] as const));
+    const known = judged.filter(([, result]) => result !== "unknown") as [string, { verdict: Verdict }][];
+    if (known.length < judged.length) this.request(RETRY_MS);
+    this.#verdicts = new Map([
+      ...judged.flatMap(([name]) => (this.#verdicts.has(name) ? [[name, this.#verdicts.get(name)] as const] : [])),
+      ...known.map(([name, { verdict }]) => [name, verdict] as const),
+    ]);
+    for (const [name, { verdict }] of known) {
+      if (verdict !== undefined) logger.warn({ version: name, problem: verdict }, "no teststack can be made");
+    }
+  }
+
+  async #judge(name: string): Promise<{ verdict: Verdict } | "unknown"> {
+    try {
+      return { verdict: await this.#options.judge(name) };
+    } catch (err) {
+      this.#options.logger.info({ err, version: name }, "preflight without a verdict: it is tried again");
+      return "unknown";
+    }
+  }
+}
