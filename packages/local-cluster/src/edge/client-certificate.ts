@@ -45,9 +45,9 @@ export class ClientCertificates {
     });
   }
 
-  /** Judges the client behind a connection. Without authorities nobody is verified. */
-  judge(socket: TLSSocket, policy: ClientPolicy, authorities: Authorities): Verdict {
-    const presented = this.#presented.get(socket);
+  /** Judges the client behind a connection; undefined: one that was asked for nothing. Without authorities nobody is verified. */
+  judge(socket: TLSSocket | undefined, policy: ClientPolicy, authorities: Authorities): Verdict {
+    const presented = socket && this.#presented.get(socket);
     const [certificate] = presented?.sent ?? [];
     if (presented === undefined || certificate === undefined) {
       return policy.mode === "optional" ? { kind: "none" } : REFUSED_WITHOUT;

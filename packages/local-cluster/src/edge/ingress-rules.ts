@@ -32,7 +32,10 @@ export interface PathRule {
   pathType: string;
   /** The path as a start-anchored, case-insensitive pattern; undefined when it is none. */
   pattern?: RegExp;
-  /** What the pattern's match is replaced by, whole path included; `$1` to `$9` are its groups. */
+  /**
+   * What the pattern's match is replaced by, whole path included; `$1` to `$9` are its groups, `$ssl_client_verify` is
+   * the verdict on the client.
+   */
   rewrite?: string;
   backend: Backend;
   maxBodyBytes: number;
@@ -56,8 +59,8 @@ export function parseIngress(ingress: Stored<V1Ingress>, warn: (problem: string)
   const usesPatterns = rewrite !== undefined || annotations.isTrue("use-regex");
   const clientPolicy = parseClientPolicy(annotations, namespace);
   const common = { certificates: parseCertificates(ingress), usesPatterns, ...(clientPolicy && { clientPolicy }) };
-  if (rewrite !== undefined && !/^\/(?:[^$?#]|\$\d)*$/.test(rewrite)) {
-    warn(`rewrite-target ${rewrite} is not served: it must be a path, with $1 to $9 for groups`);
+  if (rewrite !== undefined && !/^\/(?:[^$?#]|\$\d|\$ssl_client_verify\b)*$/.test(rewrite)) {
+    warn(`rewrite-target ${rewrite} is not served: it must be a path, with $1 to $9 for groups and $ssl_client_verify`);
     return { ...common, paths: [] };
   }
   const refuse = (path: string | undefined, why: string): [] => {

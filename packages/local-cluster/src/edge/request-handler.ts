@@ -22,6 +22,9 @@ export interface RequestHandlerDeps {
   port: () => number;
 }
 
+/** nginx's word. */
+const NO_CERTIFICATE = "NONE";
+
 /** Answers each request as ingress-nginx would: judges the client, finds the route, reads the body, asks the upstream. */
 export class RequestHandler {
   readonly #deps: RequestHandlerDeps;
@@ -54,7 +57,7 @@ export class RequestHandler {
     const certificate = this.#judgeClient(socket, host);
     const rule = findRule(host, target.path);
     if (rule === undefined) throw new RefusedRequest(404);
-    const path = upstreamPath(rule, target.path);
+    const path = upstreamPath(rule, target.path, certificate["ssl-client-verify"] ?? NO_CERTIFICATE);
     if (path === undefined) throw new RefusedRequest(400);
     const body = await readBody(request, response, rule.maxBodyBytes);
     const headers = buildUpstreamHeaders(request.rawHeaders, {
@@ -75,13 +78,14 @@ export class RequestHandler {
     const { table, tls, clients } = this.#deps;
     const { clientPolicy } = host;
     if (clientPolicy === undefined) return {};
-    const handshakeHost = socket.servername ? table.findHost(socket.servername) : undefined;
+    const handshakeHost = table.findHost(socket.servername || "");
     if (handshakeHost !== undefined && handshakeHost !== host) throw new RefusedRequest(421);
     const { authorities } = tls.get(host);
     if (authorities.length === 0) throw new RefusedRequest(403);
-    const verdict = clients.judge(socket, clientPolicy, authorities);
+    // Who named no host of ours in the handshake was asked for no certificate there.
+    const verdict = clients.judge(handshakeHost && socket, clientPolicy, authorities);
     if (verdict.kind === "refused") throw new RefusedRequest(400, verdict.detail);
-    if (verdict.kind === "none") return { "ssl-client-verify": "NONE" };
+    if (verdict.kind === "none") return { "ssl-client-verify": NO_CERTIFICATE };
     const { certificate } = verdict;
     return {
       "ssl-client-verify": "SUCCESS",

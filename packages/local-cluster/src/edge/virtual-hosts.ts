@@ -76,9 +76,10 @@ function isPrefix(rule: PathRule, path: string): boolean {
  * The decoded path that the upstream is asked for; undefined when groups of the match and the rewrite make a `.` or `..`
  * segment together, by which a request would leave what the rewrite is meant to yield.
  */
-export function upstreamPath(rule: PathRule, path: string): string | undefined {
+export function upstreamPath(rule: PathRule, path: string, verdict: string): string | undefined {
   const match = rule.rewrite === undefined ? null : rule.pattern?.exec(path);
-  const rewritten = match ? rule.rewrite?.replace(/\$(\d)/g, (_, group: string) => match[Number(group)] ?? "") : path;
+  const substitute = (_: string, group?: string): string => (group ? (match?.[Number(group)] ?? "") : verdict);
+  const rewritten = match ? rule.rewrite?.replace(/\$(?:(\d)|ssl_client_verify)/g, substitute) : path;
   const escapes = rewritten?.split("/").some((segment) => segment === "." || segment === "..");
   return escapes ? undefined : rewritten;
 }
