@@ -382,7 +382,7 @@ test("any field may hold anything: it is refused in words, and nothing of it is 
       "~",
     ]) {
       const told = mistakesOf(TEXT.replace(new RegExp(`^${field}.*`, "m"), `${field}${garbage}`));
-      expect(told, `${field}${garbage}`).toMatch(/: (?:must|is|there)|^it must/);
+      expect(told, `${field}${garbage}`).toMatch(/: (?:must|is|there|A tag)|^it must/);
       expect(told).not.toMatch(/Invalid|undefined|\[object/);
     }
   }
