@@ -15,9 +15,12 @@ export function readIngressNginxHost(baseIngress: V1Ingress, host: string): Host
  * Builds the route of one instance for ingress-nginx (kubernetes/ingress-nginx).
  * It carries the host's TLS and every client-verification setting itself, so that the door stays closed
  * when the base Ingress is lost (measured: without them ingress-nginx then serves the host open).
+ * And it leads below the proxy prefix only who was verified: ingress-nginx turns verification off, and lets a client's own
+ * `ssl-client-cert` through, while the CA Secret holds a key pair but no `ca.crt` (measured).
  */
 export function buildIngressNginxRoute(input: RouteInput): V1Ingress {
   const { host, tlsSecretName, ingressClassName } = input.hostSettings;
+  const target = input.proxyPrefix.replace(/SUCCESS$/, () => "$ssl_client_verify");
   return {
     apiVersion: "networking.k8s.io/v1",
     kind: "Ingress",
@@ -30,7 +33,7 @@ export function buildIngressNginxRoute(input: RouteInput): V1Ingress {
         [`${ANNOTATION}/auth-tls-verify-depth`]: VERIFY_DEPTH,
         // The runner's proxy hangs on a chunked request, and every other client with it.
         [`${ANNOTATION}/proxy-request-buffering`]: "on",
-        [`${ANNOTATION}/rewrite-target`]: `${input.proxyPrefix}/$1`,
+        [`${ANNOTATION}/rewrite-target`]: `${target}/$1`,
         [`${ANNOTATION}/use-regex`]: "true",
       },
       ownerReferences: [input.owner],

@@ -11,9 +11,13 @@ export interface Template {
   service: V1Service;
 }
 
-/** Path below which the runner proxies clients' requests; empty for a template whose runner has no such prefix. */
-export function readProxyPrefix(template: Template): "/envoy" | "" {
-  return template.statefulSet.metadata?.annotations?.[PROXY_PREFIX_ANNOTATION] === "false" ? "" : "/envoy";
+/**
+ * Path below which the runner proxies clients' requests; empty for a template whose runner has no such prefix.
+ * It ends in what nginx calls a client whose certificate it has verified: a route that puts nginx's verdict in that place
+ * leads nobody else to anything, whatever has become of the host's settings.
+ */
+export function readProxyPrefix(template: Template): "/envoy-SUCCESS" | "" {
+  return template.statefulSet.metadata?.annotations?.[PROXY_PREFIX_ANNOTATION] === "false" ? "" : "/envoy-SUCCESS";
 }
 
 /** SHA-256 (hex) of what of the template shows in its copies: the same content gives the same hash. */
