@@ -1,6 +1,12 @@
 import type { V1ConfigMap, V1Service, V1StatefulSet } from "@kubernetes/client-node";
 import { OrchestratorError } from "../errors.ts";
-import { checkTemplate, parseTeststackSpec, type Template, toTemplate } from "../teststack/index.ts";
+import {
+  checkTemplate,
+  parseTeststackSpec,
+  type Template,
+  type TeststackSpec,
+  toTemplate,
+} from "../teststack/index.ts";
 import type { Cluster } from "./cluster.ts";
 import { watchNamed } from "./named-watch.ts";
 
@@ -94,23 +100,20 @@ function watchClonedTemplate(cluster: Cluster, options: OptionsFor<"template">):
 function watchSpec(cluster: Cluster, options: OptionsFor<"generated">): TemplateWatch {
   const { namespace, from, onChange, onError, servicePort } = options;
   const name = from.configMap;
-  let text: string | undefined;
+  // Read once for each change: a large text takes its time.
+  let getSpec = (): TeststackSpec => {
+    throw missing(false, name);
+  };
   const watch = watchNamed<V1ConfigMap>(cluster, {
     path: `/api/v1/namespaces/${namespace}/configmaps`,
     name,
     list: (selector) => cluster.core.listNamespacedConfigMap({ namespace, ...selector }),
     onObject: (object) => {
-      text = object?.data?.[SPEC_KEY];
+      getSpec = readOnce(object?.data?.[SPEC_KEY], `ConfigMap ${namespace}/${name} with ${SPEC_KEY}`);
       onChange();
     },
     onError,
   });
-
-  function getSpec() {
-    if (text === undefined) throw missing(watch.synced, `ConfigMap ${namespace}/${name} with ${SPEC_KEY}`);
-    return parseTeststackSpec(text);
-  }
-
   return {
     get synced() {
       return watch.synced;
@@ -119,6 +122,19 @@ function watchSpec(cluster: Cluster, options: OptionsFor<"generated">): Template
     get: (csipAusVersion) => toTemplate(getSpec(), csipAusVersion, { namespace, name, servicePort }),
     [Symbol.asyncDispose]: () => watch[Symbol.asyncDispose](),
   };
+}
+
+/** What a text says, or throws, each time anew. */
+function readOnce(text: string | undefined, what: string): () => TeststackSpec {
+  try {
+    if (text === undefined) throw missing(true, what);
+    const spec = parseTeststackSpec(text);
+    return () => spec;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
 }
 
 /** What is said of an object that is not there. */
