@@ -9,6 +9,12 @@ const seconds = wholeNumber(1, 31_536_000);
 const port = wholeNumber(1, 65_535);
 const kubernetesName = z.string().regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, "must be the name of a Kubernetes object");
 
+/** Reads `ALL-03=7200,GEN-05=10800`. */
+const secondsByProcedure = z
+  .string()
+  .regex(/^[A-Z0-9-]+=[1-9]\d{0,7}(,[A-Z0-9-]+=[1-9]\d{0,7})*$/, "must be as ALL-03=7200,GEN-05=10800")
+  .transform((text) => new Map(text.split(",").map((pair) => [pair.split("=")[0] ?? "", Number(pair.split("=")[1])])));
+
 function wholeNumber(min: number, max: number) {
   const message = `must be a whole number from ${min} to ${max}`;
   return z
@@ -57,6 +63,10 @@ const variables = {
   IDLETEARDOWNTASK_IDLE_TIMEOUT_SECONDS: seconds
     .default(3_600)
     .describe("idle after this long without a client interaction (at least twice the procedure's slowest poll)"),
+  IDLETEARDOWNTASK_IDLE_TIMEOUT_SECONDS_BY_PROCEDURE: secondsByProcedure
+    .default(new Map())
+    .describe("another idle time for some procedures, as `ALL-03=7200,GEN-05=10800`"),
+  RUN_EXTENSION_MAX_SECONDS: seconds.default(86_400).describe("how far beyond the longest life a run may be extended"),
   IDLETEARDOWNTASK_REPEAT_EVERY_SECONDS: seconds.default(120).describe("how often the sweep runs"),
 
   JWTAUTH_JWKS_URL: z
@@ -134,7 +144,8 @@ export function parseConfig(environment: Environment): Config {
 /** Every variable with its default (as text; undefined: must be set or may be left out) and meaning, for documentation. */
 export function describeConfig(): { name: string; default: string | undefined; meaning: string }[] {
   return Object.entries(variables).map(([name, variable]) => {
-    const value = variable instanceof z.ZodDefault ? String(variable.def.defaultValue) : undefined;
-    return { name, default: value, meaning: variable.description ?? "" };
+    const value = variable instanceof z.ZodDefault ? variable.def.defaultValue : undefined;
+    const isPlain = value !== undefined && typeof value !== "object";
+    return { name, default: isPlain ? String(value) : undefined, meaning: variable.description ?? "" };
   });
 }

@@ -38,7 +38,14 @@ interface TrpcBody {
   error?: { message: string; data: NonNullable<Answer["error"]> };
 }
 
-const MUTATIONS = new Set(["certificates.issue", "runs.create", "runs.start", "runs.finalise", "runs.delete"]);
+const MUTATIONS = new Set([
+  "certificates.issue",
+  "runs.create",
+  "runs.start",
+  "runs.finalise",
+  "runs.delete",
+  "runs.extend",
+]);
 
 /** What an orchestrator is started with: a database of its own, and keys that check our tokens. */
 export interface Surroundings extends AsyncDisposable {

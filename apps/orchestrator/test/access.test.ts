@@ -26,6 +26,8 @@ const INPUTS: Record<string, unknown> = {
   "runs.finalise": { runId: unknownId },
   "runs.delete": { runId: unknownId },
   "runs.status": { runId: unknownId },
+  "runs.idle": { runId: unknownId },
+  "runs.extend": { runId: unknownId, seconds: 60 },
   "runs.artifactLink": { runId: unknownId },
 };
 const procedures = Object.keys(INPUTS).map((path) => [path] as const);

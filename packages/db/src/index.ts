@@ -8,16 +8,21 @@ export { createCertificate, findCertificate, getCertificate } from "./queries/ce
 export { listEvents, RUN_EVENT_CHANNEL } from "./queries/events.ts";
 export { ensureInstallation } from "./queries/installation.ts";
 export {
+  extendRun,
+  type LiveRun,
+  listLiveRuns,
+  noteContact,
+  noteLoss,
+  warnOfEnd,
+} from "./queries/live-runs.ts";
+export {
   createRun,
   deleteArtifact,
   findRun,
   findRunOfTeststack,
   getLastStatus,
   type Intention,
-  listLiveRuns,
   listRuns,
-  noteContact,
-  noteLoss,
   type RunRecord,
   writeIntention,
 } from "./queries/runs.ts";

@@ -1,12 +1,25 @@
 import { OrchestratorError } from "@cactus/core";
+import { lastClientInteraction } from "@cactus/core/runner";
 import { newTeststackName } from "@cactus/core/teststack";
-import { createRun, findCertificate, findRun, listRuns, type RunRecord, writeIntention } from "@cactus/db";
+import {
+  createRun,
+  extendRun,
+  findCertificate,
+  findRun,
+  type LiveRun,
+  listLiveRuns,
+  listRuns,
+  type RunRecord,
+  writeIntention,
+} from "@cactus/db";
 import { type TRPCRouterRecord, tracked } from "@trpc/server";
 import { z } from "zod";
 import { buildArtifactLink } from "../http/artifact-link.ts";
+import { judgeRun } from "../idle.ts";
 import { fetchRunnerStatus } from "../runner-status.ts";
 import { waitForStart } from "../start-outcome.ts";
 import { type RunEventView, toRunEventView } from "./run-event-view.ts";
+import { runIdleOutput, toRunIdleView } from "./run-idle-view.ts";
 import { runOutput, runStatus, toRunView } from "./run-view.ts";
 import { runnerStatusOutput, toRunnerStatusView } from "./runner-status-view.ts";
 import { type UserContext, userProcedure } from "./trpc.ts";
@@ -18,6 +31,11 @@ const createInput = z.object({
   certificateId: z.uuid(),
   /** The same key again gives the same run and creates nothing. */
   idempotencyKey: z.string().min(1).max(128).optional(),
+});
+
+const extendInput = runInput.extend({
+  /** From now; never beyond what `RUN_EXTENSION_MAX_SECONDS` allows. */
+  seconds: z.number().int().min(1).max(31_536_000),
 });
 
 const listInput = z.object({
@@ -129,6 +147,37 @@ export const runsRoutes = {
       return toRunView(await getRun(ctx, including), ctx.config);
     }),
 
+  idle: userProcedure
+    .input(runInput)
+    .output(runIdleOutput)
+    .query(async ({ ctx, input }) => {
+      const run = await getLiveRun(ctx, input);
+      const status = await ctx
+        .runnerOf(run.teststack_name)
+        .status()
+        .catch(() => undefined);
+      const lastInteractionAt = status && lastClientInteraction(status);
+      const judgement = judgeRun(ctx, run, { answered: status !== undefined, lastInteractionAt });
+      return toRunIdleView(judgement, ctx.config.IDLETEARDOWNTASK_ENABLE);
+    }),
+
+  extend: userProcedure
+    .input(extendInput)
+    .output(runIdleOutput)
+    .mutation(async ({ ctx, input }) => {
+      const run = await getLiveRun(ctx, input);
+      const { IDLETEARDOWNTASK_MAX_LIFETIME_SECONDS: lifetime, RUN_EXTENSION_MAX_SECONDS: most } = ctx.config;
+      const latest = run.created_at.getTime() + (lifetime + most) * 1000;
+      const until = new Date(Math.min(latest, ctx.now().getTime() + input.seconds * 1000));
+      const by = run.user_id === ctx.caller.userId ? "client" : "admin";
+      await extendRun(ctx.db, { runId: run.id, until, by, actorId: ctx.caller.userId });
+      const judgement = judgeRun(ctx, await getLiveRun(ctx, input), {
+        answered: run.unreachable_since === null,
+        lastInteractionAt: undefined,
+      });
+      return toRunIdleView(judgement, ctx.config.IDLETEARDOWNTASK_ENABLE);
+    }),
+
   status: userProcedure
     .input(runInput)
     .output(runnerStatusOutput)
@@ -156,6 +205,19 @@ async function getRun(ctx: UserContext, input: { runId: string; withDeleted?: bo
   const ownerId = ctx.caller.permissions.has("admin:all") ? undefined : ctx.caller.userId;
   const run = await findRun(ctx.db, { ...input, ownerId });
   if (run === undefined) throw notFound("run", input.runId);
+  return run;
+}
+
+/** @throws {OrchestratorError} `conflict` when its test is not (or no longer) under way */
+async function getLiveRun(ctx: UserContext, input: { runId: string }): Promise<LiveRun> {
+  const { status } = await getRun(ctx, input);
+  const [run] = await listLiveRuns(ctx.db, input);
+  if (run === undefined) {
+    throw new OrchestratorError(
+      "conflict",
+      `The run is ${status}: idle time and lifetime count for a live test alone.`,
+    );
+  }
   return run;
 }
 

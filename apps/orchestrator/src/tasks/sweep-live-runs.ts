@@ -1,10 +1,10 @@
-import { type IdlePolicy, type IdleVerdict, judgeIdle } from "@cactus/core/lifecycle";
-import { hasTest, lastClientInteraction, parseProcedure } from "@cactus/core/runner";
-import { type Finaliser, listLiveRuns, noteContact, noteLoss, writeIntention } from "@cactus/db";
+import { isWarningDue } from "@cactus/core/lifecycle";
+import { hasTest, lastClientInteraction } from "@cactus/core/runner";
+import { type LiveRun, listLiveRuns, noteContact, noteLoss, warnOfEnd, writeIntention } from "@cactus/db";
 import type { Deps } from "../deps.ts";
+import { type IdleJudgement, judgeRun } from "../idle.ts";
 
 type SweepDeps = Pick<Deps, "db" | "runnerOf" | "now" | "config" | "logger">;
-type LiveRun = Awaited<ReturnType<typeof listLiveRuns>>[number];
 
 /** Runners asked at once: with 2 s for each, 100 silent ones among 1,000 cost a few seconds. */
 const PARALLEL = 64;
@@ -34,37 +34,26 @@ async function sweepRun(deps: SweepDeps, run: LiveRun): Promise<void> {
   const lastInteractionAt = status && lastClientInteraction(status);
   const answered = status !== undefined;
   await noteContact(deps.db, { runId: run.id, answered, ...(lastInteractionAt && { lastInteractionAt }) });
-  const verdict = judge(deps, run, { answered, lastInteractionAt });
-  if (!verdict.due) return;
-  if (verdict.rule === "unreachable") return noteLoss(deps.db, { ...lost, loss: "runner_unreachable" });
-  await finalise(deps, run, verdict.rule);
+  const judgement = judgeRun(deps, run, { answered, lastInteractionAt });
+  const { verdict } = judgement;
+  if (verdict.rule === "unreachable") {
+    return verdict.due ? noteLoss(deps.db, { ...lost, loss: "runner_unreachable" }) : undefined;
+  }
+  if (!deps.config.IDLETEARDOWNTASK_ENABLE) return;
+  if (verdict.due)
+    await writeIntention(deps.db, { runId: run.id, intention: "finalise", by: verdict.rule, actorId: null });
+  else if (isWarningDue(deps.now(), verdict, judgement.idleSeconds)) await warn(deps, run, judgement);
 }
 
-function judge(
-  { now, config }: SweepDeps,
-  run: LiveRun,
-  contact: { answered: boolean; lastInteractionAt: Date | undefined },
-): IdleVerdict {
-  const policy: IdlePolicy = {
-    maxLifetimeSeconds: config.IDLETEARDOWNTASK_MAX_LIFETIME_SECONDS,
-    idleTimeoutSeconds: config.IDLETEARDOWNTASK_IDLE_TIMEOUT_SECONDS,
-    unreachableTimeoutSeconds: config.RUNNER_UNREACHABLE_TIMEOUT_SECONDS,
-  };
-  const signals = {
-    createdAt: run.created_at,
-    initialisedAt: run.started_at ?? run.initialised_at ?? run.created_at,
-    lastInteractionAt: contact.lastInteractionAt ?? run.last_interaction_at ?? undefined,
-    unreachableSince: contact.answered ? undefined : (run.unreachable_since ?? now()),
-    longestPollSeconds: parseProcedure(run.procedure_id, run.procedure_yaml).longestPollSeconds,
-  };
-  return judgeIdle(now(), signals, policy);
-}
+const WHY = {
+  timeout: "No client has been heard of for a while",
+  lifetime: "The longest life of a test run is nearly over",
+} as const;
 
-async function finalise(
-  { db, config }: SweepDeps,
-  run: LiveRun,
-  by: Extract<Finaliser, "timeout" | "lifetime">,
-): Promise<void> {
-  if (!config.IDLETEARDOWNTASK_ENABLE) return;
-  await writeIntention(db, { runId: run.id, intention: "finalise", by, actorId: null });
+async function warn({ db }: SweepDeps, run: LiveRun, { verdict }: IdleJudgement): Promise<void> {
+  if (verdict.rule === "unreachable") return;
+  const { deadline, rule } = verdict;
+  const at = deadline.toISOString();
+  const message = `${WHY[rule]}: the run will be finalised at ${at}. It can be kept for longer (runs.extend).`;
+  await warnOfEnd(db, { runId: run.id, deadline, message, detail: { rule, deadline: at } });
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type IdleSignals, judgeIdle } from "./idle.ts";
+import { type IdleSignals, isWarningDue, judgeIdle } from "./idle.ts";
 
 const T0 = new Date("2026-11-23T00:00:00Z");
 const at = (seconds: number): Date => new Date(T0.getTime() + seconds * 1000);
@@ -10,6 +10,7 @@ const signals: IdleSignals = {
   lastInteractionAt: undefined,
   unreachableSince: undefined,
   longestPollSeconds: undefined,
+  extendedUntil: undefined,
 };
 
 test.each<[string, number, Partial<IdleSignals>, [string, number, boolean]]>([
@@ -19,6 +20,20 @@ test.each<[string, number, Partial<IdleSignals>, [string, number, boolean]]>([
   ["an interaction of before the start does not", 3_610, { lastInteractionAt: at(0) }, ["timeout", 3_610, true]],
   ["hourly polling gets two hours", 3_700, { longestPollSeconds: 3_600 }, ["timeout", 7_210, false]],
   ["quick polling does not shorten the limit", 100, { longestPollSeconds: 60 }, ["timeout", 3_610, false]],
+  ["what is extended is not idle before", 3_700, { extendedUntil: at(9_000) }, ["timeout", 9_000, false]],
+  ["an extension that is over changes nothing", 3_610, { extendedUntil: at(3_000) }, ["timeout", 3_610, true]],
+  [
+    "an extension goes beyond the lifetime",
+    90_000,
+    { extendedUntil: at(100_000), lastInteractionAt: at(89_999) },
+    ["lifetime", 100_000, false],
+  ],
+  [
+    "but does not keep a silent runner",
+    5_500,
+    { unreachableSince: at(4_900), extendedUntil: at(9_000) },
+    ["unreachable", 5_500, true],
+  ],
   ["a silent runner is not idle", 5_000, { unreachableSince: at(4_900) }, ["unreachable", 5_500, false]],
   ["but is given up in its own time", 5_500, { unreachableSince: at(4_900) }, ["unreachable", 5_500, true]],
   ["a busy run ends with its lifetime", 86_400, { lastInteractionAt: at(86_399) }, ["lifetime", 86_400, true]],
@@ -26,4 +41,15 @@ test.each<[string, number, Partial<IdleSignals>, [string, number, boolean]]>([
   ["the lifetime is told when nearer", 86_000, { lastInteractionAt: at(85_000) }, ["lifetime", 86_400, false]],
 ])("%s", (_, now, changes, [rule, deadline, due]) => {
   expect(judgeIdle(at(now), { ...signals, ...changes }, policy)).toEqual({ rule, deadline: at(deadline), due });
+});
+
+test.each([
+  ["ten minutes before the end", 3_600, 3_010, true],
+  ["not sooner", 3_600, 3_009, false],
+  ["half of a short idle time before", 300, 3_460, true],
+  ["not sooner then either", 300, 3_459, false],
+])("a warning is due %s", (_, idleSeconds, now, due) => {
+  const verdict = judgeIdle(at(now), signals, policy);
+  expect(verdict.deadline).toEqual(at(3_610));
+  expect(isWarningDue(at(now), verdict, idleSeconds)).toBe(due);
 });

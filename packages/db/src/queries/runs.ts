@@ -135,52 +135,6 @@ export async function getLastStatus(
   return { status: run.last_status, at: run.last_status_at };
 }
 
-/** Runs whose runner should be answering: those between initialise and finalise. */
-export async function listLiveRuns(
-  db: Kysely<Database>,
-): Promise<(Run & { teststack_name: string; teststack_id: string; teststack: Teststack["phase"] })[]> {
-  const rows = await db
-    .selectFrom("run")
-    .innerJoin("teststack", "teststack.id", "run.teststack_id")
-    .selectAll("run")
-    .select(["teststack.name as teststack_name", "teststack.phase as teststack"])
-    .where("run.ended_at", "is", null)
-    .where("teststack.phase", "=", "live")
-    .execute();
-  return rows.flatMap((row) => (row.teststack_id === null ? [] : [{ ...row, teststack_id: row.teststack_id }]));
-}
-
-/** Notes that a live run's runner has lost the test, and wakes the reconciler, which draws the consequence. */
-export async function noteLoss(
-  db: Kysely<Database>,
-  input: { runId: string; teststackId: string; loss: NonNullable<Run["loss"]> },
-): Promise<void> {
-  await db
-    .updateTable("run")
-    .set({ loss: input.loss })
-    .where("id", "=", input.runId)
-    .where("ended_at", "is", null)
-    .where("loss", "is", null)
-    .execute();
-  await wakeTeststack(db, input.teststackId);
-}
-
-/** Notes what a sweep found out about a live run's runner. */
-export async function noteContact(
-  db: Kysely<Database>,
-  input: { runId: string; answered: boolean; lastInteractionAt?: Date },
-): Promise<void> {
-  await db
-    .updateTable("run")
-    .set(
-      input.answered
-        ? { unreachable_since: null, ...(input.lastInteractionAt && { last_interaction_at: input.lastInteractionAt }) }
-        : { unreachable_since: sql<Date>`coalesce(unreachable_since, now())` },
-    )
-    .where("id", "=", input.runId)
-    .execute();
-}
-
 export type Intention = "start" | "finalise" | "delete";
 
 /**
@@ -316,6 +270,8 @@ const RUN_COLUMNS = [
   "run.last_interaction_at",
   "run.unreachable_since",
   "run.loss",
+  "run.extended_until",
+  "run.warned_of",
   "run.event_count",
   "run.created_at",
 ] as const;

@@ -51,6 +51,11 @@ export interface RunTable {
   unreachable_since: Date | null;
   loss: "runner_restarted" | "runner_unreachable" | null;
 
+  /** Neither idle time nor lifetime ends it before. */
+  extended_until: Date | null;
+  /** The end of which its user has been warned. */
+  warned_of: Date | null;
+
   event_count: Generated<number>;
   created_at: Generated<Date>;
 }
