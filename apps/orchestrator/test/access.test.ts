@@ -87,8 +87,9 @@ describe.each(procedures.filter(([path]) => path.startsWith("runs.") && !["runs.
       const run = await insertRun(orchestrator.database.db, "somebody");
       if (path === "runs.follow")
         return expect((await callAny(path, await orchestrator.sign())).error.reason).toBe("not_found");
-      const foreign = await orchestrator.call(path, { runId: run.id });
-      const unknown = await orchestrator.call(path, { runId: unknownId });
+      const input = INPUTS[path] as object;
+      const foreign = await orchestrator.call(path, { ...input, runId: run.id });
+      const unknown = await orchestrator.call(path, input);
       expect(foreign.status).toBe(404);
       expect(foreign.error?.message).toBe(`There is no run ${run.id}.`);
       expect(unknown.error?.message).toBe(`There is no run ${unknownId}.`);
