@@ -32,12 +32,13 @@ export default defineConfig(({ mode }) => {
       },
     };
   });
-  const globalSetup = ["packages/db/src/testing/global-setup.ts"];
-  if (onKubernetes) globalSetup.push("infra/test-cluster/src/global-setup.ts");
+  const globalSetup = onKubernetes
+    ? "infra/test-cluster/src/global-setup.ts"
+    : "packages/db/src/testing/global-setup.ts";
   return {
     root,
     ...onSources,
     // One cluster, two cores, and figures: one file after the other.
-    test: { projects, passWithNoTests: true, globalSetup, fileParallelism: !onKubernetes },
+    test: { projects, globalSetup, fileParallelism: !onKubernetes },
   };
 });

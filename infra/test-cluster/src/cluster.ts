@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, openSync, readFileSync } from "node:fs";
 import { cp, mkdir, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ensureBinary } from "./binary.ts";
 import { command } from "./command.ts";
 import { writeCredentials } from "./credentials.ts";
@@ -9,6 +10,7 @@ import { loadOwnImages } from "./node-image.ts";
 import { ensurePackages } from "./packages.ts";
 import { places } from "./places.ts";
 import { until, untilReady } from "./readiness.ts";
+import { takeTurn } from "./turn.ts";
 
 export interface TestCluster extends AsyncDisposable {
   /** File of the administrator's kubeconfig. */
@@ -30,15 +32,17 @@ const settings = new URL("../node", import.meta.url).pathname;
 
 /**
  * Starts the machine's test cluster, all of it ready: node, controllers, names, Services. Builds it first where that is
- * to do. Needs Linux and root.
+ * to do; waits while another process has it. Needs Linux and root.
  *
- * @throws {Error} when there is one already, or when it does not get ready; its logs are kept then
+ * @throws {Error} when one is kept running, or when it does not get ready; its logs are kept then
  */
 export async function startTestCluster({ isKept = false }: StartOptions = {}): Promise<TestCluster> {
-  if (findNode() !== undefined) throw new Error("a test cluster is running on this machine: take it down first");
   await ensurePackages();
   const binaries = await ensureBinary();
-  await stopTestCluster();
+  await using stack = new AsyncDisposableStack();
+  stack.use(await takeTurn({ isPatient: true }));
+  if (findNode() !== undefined) await refuseKept();
+  await removeCluster();
   await writeSettings();
   const { token, ca } = await writeCredentials();
   const node = launchNode(binaries, isKept);
@@ -49,17 +53,34 @@ export async function startTestCluster({ isKept = false }: StartOptions = {}): P
     await endNode();
     throw new Error(`the test cluster did not get ready: see ${places.logs} and ${places.state}/start.log`, { cause });
   }
+  stack.defer(removeCluster);
+  const owned = stack.move();
   return {
     kubeconfig: places.kubeconfig,
     auditLog: places.auditLog,
     logs: places.logs,
     kubectl: join(binaries, "kubectl"),
-    [Symbol.asyncDispose]: stopTestCluster,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-/** Ends the machine's test cluster, if there is one, and removes all that it was. */
+/** A cluster whose process has just been killed is about to end; one that does not is meant to stay. */
+async function refuseKept(): Promise<void> {
+  await sleep(3000);
+  if (findNode() !== undefined) throw new Error("a test cluster is kept running on this machine: take it down first");
+}
+
+/**
+ * Ends the machine's kept test cluster, if there is one, and removes all that it was.
+ *
+ * @throws {Error} when the cluster is another process's, a test run's say
+ */
 export async function stopTestCluster(): Promise<void> {
+  await using _ = await takeTurn({ isPatient: false });
+  await removeCluster();
+}
+
+async function removeCluster(): Promise<void> {
   await endNode();
   await rm(places.state, { recursive: true, force: true });
 }
