@@ -63,7 +63,7 @@ export interface ResourceName {
 
 const qualified = ({ group, plural }: ResourceName): string => (group === "" ? plural : `${plural}.${group}`);
 const detailsOf = ({ group, plural }: ResourceName, name: string): StatusDetails => ({
-  name,
+  ...(name !== "" && { name }),
   ...(group !== "" && { group }),
   kind: plural,
 });
@@ -86,9 +86,11 @@ export function conflict(resource: ResourceName, name: string, why: string): Sta
   return new StatusError(409, "Conflict", message, detailsOf(resource, name));
 }
 
+/** Of one object, or, without a name, of a whole collection. */
 export function forbidden(resource: ResourceName, name: string, why: string, causes?: StatusCause[]): StatusError {
   const details = { ...detailsOf(resource, name), ...(causes !== undefined && { causes }) };
-  return new StatusError(403, "Forbidden", `${qualified(resource)} "${name}" is forbidden: ${why}`, details);
+  const what = name === "" ? qualified(resource) : `${qualified(resource)} "${name}"`;
+  return new StatusError(403, "Forbidden", `${what} is forbidden: ${why}`, details);
 }
 
 export function expired(message: string): StatusError {

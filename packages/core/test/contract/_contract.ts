@@ -3,6 +3,7 @@ import { describeDeletion } from "./_deletion.ts";
 import { describeDiscovery } from "./_discovery.ts";
 import { describeLists } from "./_lists.ts";
 import { describePatches } from "./_patches.ts";
+import { describePermissions } from "./_permissions.ts";
 import { describeRefusals } from "./_refusals.ts";
 import type { Target } from "./_target.ts";
 import { describeWatches } from "./_watches.ts";
@@ -15,6 +16,7 @@ export function describeContract(name: string, target: () => Target): void {
     describeDiscovery(target);
     describeWrites(target);
     describeRefusals(target);
+    describePermissions(target);
     describePatches(target);
     describeLists(target);
     describeWatches(target);

@@ -93,6 +93,23 @@ export function describeWatches(target: () => Target): void {
       expect(await watchFor(target(), ns.path("configmaps"), resumed)).toEqual([]);
     });
 
+    test("from a version too old to be known, a watch says so and ends", async () => {
+      await using ns = await target().createNamespace();
+      const lines = await watchFor(target(), ns.path("configmaps"), { resourceVersion: "1" });
+      expect(lines).toMatchObject([
+        {
+          type: "ERROR",
+          object: {
+            kind: "Status",
+            status: "Failure",
+            code: 410,
+            reason: "Expired",
+            message: expect.stringMatching(/^too old resource version: 1 \(\d+\)$/),
+          },
+        },
+      ]);
+    });
+
     test("what cannot be watched is refused", async () => {
       await using ns = await target().createNamespace();
       const { call } = target();

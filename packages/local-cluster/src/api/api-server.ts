@@ -7,6 +7,7 @@ import type { Logger } from "../logger.ts";
 import type { Registry } from "../registry/registry.ts";
 import { StatusError } from "../status-error.ts";
 import { sendError, sendJson, sendText } from "./answer.ts";
+import { checkPermission, findImpersonated } from "./authorisation.ts";
 import { type Call, methodNotAllowed, parseCall } from "./call.ts";
 import type { Credentials } from "./credentials.ts";
 import { answerDiscovery } from "./discovery.ts";
@@ -36,7 +37,8 @@ export interface ApiServer extends AsyncDisposable {
 }
 
 /**
- * Starts the HTTPS server that speaks the Kubernetes API. All but its version and its health needs the bearer token.
+ * Starts the HTTPS server that speaks the Kubernetes API. All but its version and its health needs the bearer token, with
+ * which one may do everything, or, by `kubectl --as`, what the Roles of another let that one do.
  *
  * @throws {Error} with code EADDRINUSE and the like when it cannot listen
  */
@@ -61,7 +63,10 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   const document = findOpenApi(url.pathname);
   if (document !== undefined) return sendJson(response, 200, JSON.stringify(document));
   if (!/^\/(api|apis)\//.test(url.pathname)) return sendText(response, 404, "404 page not found\n");
-  await handle(parseCall(request, response, url), options);
+  const call = parseCall(request, response, url);
+  const user = findImpersonated(request);
+  if (user !== undefined) checkPermission(user, call, options.registry.store);
+  await handle(call, options);
 }
 
 function answerPublic(response: ServerResponse, path: string): boolean {

@@ -10,13 +10,14 @@ export interface JournalRow {
 /** Versions are reserved this many at a time, so that a write costs one statement and a restart jumps over all handed out. */
 const RESERVED = 1000;
 
+/** The first version is of before anything: what is asked for since then is too old to be known. */
 const SCHEMA = `
   PRAGMA locking_mode = EXCLUSIVE;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
   CREATE TABLE IF NOT EXISTS object (resource TEXT, key TEXT, text TEXT NOT NULL, PRIMARY KEY (resource, key)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS reserved (version INTEGER NOT NULL);
-  INSERT INTO reserved SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM reserved);
+  INSERT INTO reserved SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM reserved);
 `;
 
 /**
