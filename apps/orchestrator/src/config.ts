@@ -113,7 +113,11 @@ const variables = {
   RUNNER_UNREACHABLE_TIMEOUT_SECONDS: seconds
     .default(600)
     .describe("a live runner that does not answer for this long is given up"),
-  ORPHAN_GRACE_SECONDS: seconds.default(120).describe("objects without a teststack are collected when older than this"),
+  ORPHAN_GRACE_SECONDS: seconds.default(5).describe("objects without a teststack are collected when older than this"),
+  ORPHAN_COLLECTION: z
+    .enum(["delete", "report"])
+    .default("delete")
+    .describe("what is done with them: `report` only logs them (`admin.orphans` lists them either way)"),
 };
 
 const schema = z.object(variables);

@@ -1,4 +1,4 @@
-import type { Cluster, PkiWatch } from "@cactus/core/kubernetes";
+import type { Cluster, ObjectWatch, PkiWatch } from "@cactus/core/kubernetes";
 import type { RunnerClient } from "@cactus/core/runner";
 import type { Database, Installation, Kysely } from "@cactus/db";
 import type { CallerResolver } from "./auth/caller.ts";
@@ -24,6 +24,7 @@ export interface Deps {
   replicaId: string;
   /** Undefined with `KUBERNETES_LOAD_CONFIG=false`. */
   cluster: Cluster | undefined;
+  watch: ObjectWatch | undefined;
   pki: PkiWatch | undefined;
   plans: TeststackPlans | undefined;
   authority: AuthorityStore;

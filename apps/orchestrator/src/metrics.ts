@@ -9,6 +9,7 @@ export interface Metrics {
   phaseSeconds: Histogram<"phase">;
   stepFailures: Counter<"step">;
   runsEnded: Counter<"outcome">;
+  routeRepairs: Counter;
   /** Names where gauges read their values from when they are asked for. */
   observe: (sources: Record<keyof typeof GAUGES, () => number>) => void;
 }
@@ -59,6 +60,11 @@ export function createMetrics(): Metrics {
       name: "cactus_runs_ended_total",
       help: "Runs that ended, by outcome",
       labelNames: ["outcome"],
+      registers,
+    }),
+    routeRepairs: new Counter({
+      name: "cactus_route_repairs_total",
+      help: "Times that a Service or Ingress which somebody else had deleted was made again",
       registers,
     }),
     observe(sources) {

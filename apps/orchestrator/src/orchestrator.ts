@@ -1,5 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { type Cluster, connectCluster, type PkiWatch, watchObjects, watchPki } from "@cactus/core/kubernetes";
+import {
+  type Cluster,
+  connectCluster,
+  type ObjectWatch,
+  type PkiWatch,
+  watchObjects,
+  watchPki,
+} from "@cactus/core/kubernetes";
 import {
   createRunnerClient,
   type RunnerAccess,
@@ -21,6 +28,7 @@ import { createLogger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { openProcedures } from "./procedures.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
+import type { ReconcilerDeps } from "./reconcile/step-context.ts";
 import { RunFollowers } from "./run-followers.ts";
 import { createOrphanCollector } from "./tasks/collect-orphans.ts";
 import { renewServer } from "./tasks/renew-server-certificate.ts";
@@ -30,7 +38,7 @@ import { warnOfCertificates } from "./tasks/warn-of-certificates.ts";
 import { TeststackPlans } from "./teststack-plans.ts";
 
 /** How often objects without a teststack are looked for. */
-const COLLECT_ORPHANS_SECONDS = 60;
+const COLLECT_ORPHANS_SECONDS = 2;
 /** How often everything is listed anew, against watch events that were missed unnoticed. */
 const RESYNC_SECONDS = 600;
 /** How often it is looked whether the server's certificate wants to be renewed. */
@@ -52,8 +60,9 @@ export interface Orchestrator extends AsyncDisposable {
 export async function startOrchestrator(config: Config): Promise<Orchestrator> {
   await using starting = new AsyncDisposableStack();
   const deps = await createDeps(config, starting);
-  const { cluster, pki, plans } = deps;
-  const reconciler = cluster && pki && plans && startReconciling({ ...deps, cluster, pki, plans }, starting);
+  const { cluster, watch, pki, plans } = deps;
+  const reconciler =
+    cluster && watch && pki && plans && startReconciling({ ...deps, cluster, watch, pki, plans }, starting);
   starting.use(listenForNews(deps, reconciler));
   const server = buildServer(deps);
   starting.defer(() => server.close());
@@ -86,6 +95,7 @@ async function createDeps(config: Config, stack: AsyncDisposableStack): Promise<
     installation,
     replicaId: randomUUID(),
     cluster,
+    watch: cluster && stack.use(watchTeststacks(cluster, { config, logger, installation })),
     pki,
     plans: cluster && stack.use(new TeststackPlans(cluster, { config, installation, logger })),
     authority,
@@ -100,6 +110,17 @@ async function createDeps(config: Config, stack: AsyncDisposableStack): Promise<
 
 function openCluster(metrics: Metrics): Cluster {
   return connectCluster({ onRequest: (method) => metrics.kubernetesRequests.inc({ method }) });
+}
+
+function watchTeststacks(
+  cluster: Cluster,
+  { config, logger, installation }: Pick<Deps, "config" | "logger" | "installation">,
+): ObjectWatch {
+  return watchObjects(cluster, {
+    namespace: config.TEST_EXECUTION_NAMESPACE,
+    labelSelector: buildSelector(installation.id),
+    onError: (err) => logger.warn({ err }, "watching the cluster was interrupted"),
+  });
 }
 
 function watchCertificates(cluster: Cluster, { config, logger }: Pick<Deps, "config" | "logger">): PkiWatch {
@@ -127,20 +148,8 @@ function openRunners(
   return (serviceName) => createRunnerClient(access({ namespace, serviceName, port }));
 }
 
-function startReconciling(
-  deps: Deps & { cluster: Cluster; pki: PkiWatch; plans: TeststackPlans },
-  stack: AsyncDisposableStack,
-): Reconciler {
-  const { config, logger, metrics, installation, cluster } = deps;
-  let reconciler: Reconciler | undefined;
-  const watch = stack.use(
-    watchObjects(cluster, {
-      namespace: config.TEST_EXECUTION_NAMESPACE,
-      labelSelector: buildSelector(installation.id),
-      onChange: (teststackId) => reconciler?.wake(teststackId),
-      onError: (err) => logger.warn({ err }, "watching the cluster was interrupted"),
-    }),
-  );
+function startReconciling(deps: ReconcilerDeps & { pki: PkiWatch }, stack: AsyncDisposableStack): Reconciler {
+  const { config, metrics, watch } = deps;
   metrics.observe({
     watchedTeststacks: () => watch.teststackIds().length,
     watchAgeSeconds: () => (Date.now() - (watch.lastHeardAt?.getTime() ?? 0)) / 1000,
@@ -148,8 +157,9 @@ function startReconciling(
     templateProblems: () => deps.plans.problems.length,
   });
   measureCertificates(deps);
-  reconciler = stack.use(new Reconciler({ ...deps, watch }));
-  const collectOrphans = createOrphanCollector({ ...deps, watch });
+  const reconciler = stack.use(new Reconciler(deps));
+  watch.onChange = (teststackId) => reconciler.wake(teststackId);
+  const collectOrphans = createOrphanCollector(deps);
   stack.use(
     startTasks(deps, [
       {

@@ -8,7 +8,7 @@ export interface TestInstallation extends AsyncDisposable {
   cluster: TestCluster;
   orchestrator: TestOrchestrator;
   user: TestUser;
-  newUser(subject: string): Promise<TestUser>;
+  newUser(subject: string, permissions?: string[]): Promise<TestUser>;
   /** Every object of any teststack that the cluster's API lists. */
   listObjects(): Promise<string[]>;
 }
@@ -46,8 +46,8 @@ export async function startTestInstallation(variables: Record<string, string> = 
   const cluster = stack.use(await startTestCluster());
   process.env["KUBECONFIG"] = cluster.local.kubeconfigPath;
   const orchestrator = stack.use(await startTestOrchestrator({ ...cluster.variables, ...variables }));
-  const newUser = async (subject: string): Promise<TestUser> =>
-    openUser(orchestrator, await orchestrator.sign({ sub: subject }));
+  const newUser: TestInstallation["newUser"] = async (subject, permissions) =>
+    openUser(orchestrator, await orchestrator.sign({ sub: subject, ...(permissions && { permissions }) }));
   const user = await newUser("tester");
   const owned = stack.move();
   return {

@@ -15,6 +15,7 @@ const unknownId = randomUUID();
 
 /** A valid input for each procedure, naming what does not exist. */
 const INPUTS: Record<string, unknown> = {
+  "admin.orphans": undefined,
   "certificates.issue": { kind: "device" },
   "certificates.authority": undefined,
   "procedures.list": undefined,
@@ -73,6 +74,15 @@ describe.each(procedures)("%s is closed to", (path) => {
     expect(JSON.stringify(error)).not.toMatch(/stack|node_modules/);
     if (path !== "runs.follow") expect(status).toBe(reason === "forbidden" ? 403 : 401);
   });
+});
+
+test("what is for administrators is refused to users", async () => {
+  const { status, error } = await orchestrator.call("admin.orphans", undefined, { token: await orchestrator.sign() });
+  expect([status, error?.reason, error?.message]).toEqual([
+    403,
+    "forbidden",
+    "The token lacks the permission admin:all.",
+  ]);
 });
 
 async function unsigned(): Promise<string> {

@@ -1,5 +1,6 @@
 import { buildLabels } from "@cactus/core/teststack";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { askEdge } from "./_edge.ts";
 import { startTestInstallation, type TestInstallation } from "./_installation.ts";
 
 let installation: TestInstallation;
@@ -31,19 +32,42 @@ test("what belongs to no teststack is collected, and nothing else", { timeout: 2
     byName,
   );
   expect(await list()).toEqual([...kept, "orphan"].sort(byName));
-  // Two passes, each due at once.
+  const boss = await installation.newUser("boss", ["admin:all"]);
   await expect
-    .poll(
-      async () => {
-        await db
-          .updateTable("task")
-          .set({ next_due_at: new Date(0) })
-          .where("name", "=", "collect-orphans")
-          .execute();
-        return list();
-      },
-      { timeout: 60_000, interval: 500 },
-    )
-    .toEqual(kept);
+    .poll(() => boss.ask<{ orphans: object[] }>("admin.orphans"), { timeout: 20_000, interval: 20 })
+    .toMatchObject({
+      collection: "delete",
+      orphans: [{ kind: "Service", name: "orphan", why: "There never was a teststack of this id." }],
+    });
+  await expect.poll(list, { timeout: 20_000 }).toEqual(kept);
+  expect(await boss.ask("admin.orphans")).toMatchObject({ orphans: [] });
   expect((await user.get(run.runId)).status).toBe("started");
+});
+
+test("a Service or an Ingress that somebody deletes comes back, and the test goes on", async () => {
+  const { cluster, user, orchestrator } = installation;
+  const { run, certificate } = await user.createLive("ALL-01");
+  const name = new URL(run.testUrl ?? "").pathname.split("/")[1] ?? "";
+  const place = { namespace: "test-execution", name };
+  const { core, networking } = cluster.client;
+  const ask = async () => (await askEdge(cluster, { path: `/${name}/dcap`, certificate })).status;
+  expect(await ask()).toBe(200);
+  await networking.deleteNamespacedIngress(place);
+  await expect.poll(ask, { timeout: 20_000 }).toBe(200);
+  const { metadata } = await core.readNamespacedService(place);
+  await core.deleteNamespacedService(place);
+  await expect
+    .poll(async () => (await core.readNamespacedService(place).catch(() => undefined))?.metadata?.uid, {
+      timeout: 20_000,
+    })
+    .toEqual(expect.not.stringMatching(metadata?.uid ?? ""));
+  await expect.poll(ask, { timeout: 20_000 }).toBe(200);
+  const repairs = (await user.story(run.runId)).filter(({ kind }) => kind === "repaired");
+  expect(repairs.map(({ message }) => message)).toEqual([
+    "Ingress had been deleted: made again.",
+    "Service had been deleted: made again.",
+  ]);
+  expect(await (await fetch(`${orchestrator.url}/metrics`)).text()).toMatch(/^cactus_route_repairs_total 2$/m);
+  await user.ask("runs.finalise", { runId: run.runId });
+  expect(await user.untilGone(run.runId)).toMatchObject({ status: "finalised", artifact: { kind: "complete" } });
 });

@@ -9,6 +9,7 @@ import { end } from "./steps/end.ts";
 import { fail } from "./steps/fail.ts";
 import { initialise } from "./steps/initialise.ts";
 import { proveRoute } from "./steps/prove-route.ts";
+import { repair } from "./steps/repair.ts";
 import { settle } from "./steps/settle.ts";
 import { start } from "./steps/start.ts";
 
@@ -19,6 +20,8 @@ export async function act(step: Action, context: StepContext): Promise<void> {
   switch (step.do) {
     case "create":
       return create(context);
+    case "repair":
+      return repair(context);
     case "check-health":
       return checkHealth(context);
     case "prove-route":

@@ -45,9 +45,15 @@ function boundPod({ pod_uid, pod_restarts }: Teststack) {
   return pod_uid === null ? undefined : { uid: pod_uid, restarts: pod_restarts ?? 0 };
 }
 
+/** What leads to an instance: without it nobody reaches the Pod, which goes on all the same. */
+const OWNED_KINDS = ["Service", "Ingress"] as const;
+
 function assessObjects(teststackId: string, watch: ObjectWatch): Situation["objects"] {
   if (!watch.synced) return "unknown";
   const objects = watch.objects(teststackId);
   if (objects.length === 0) return "none";
-  return objects.every((object) => object.deleting) ? "deleting" : "some";
+  if (objects.every((object) => object.deleting)) return "deleting";
+  const hasOwner = objects.some((object) => !object.owned && !object.deleting);
+  const kinds = new Set(objects.map((object) => object.kind));
+  return hasOwner && OWNED_KINDS.some((kind) => !kinds.has(kind)) ? "incomplete" : "some";
 }

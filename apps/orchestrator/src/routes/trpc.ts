@@ -59,6 +59,11 @@ export const userProcedure = procedure.use(async ({ ctx, next }) => {
   return next({ ctx: { caller } });
 });
 
+export const adminProcedure = userProcedure.use(async ({ ctx, next }) => {
+  requirePermission(ctx.caller, ["admin:all"]);
+  return next();
+});
+
 /** @throws {OrchestratorError} `forbidden` when the caller has none of the permissions */
 export function requirePermission(caller: Caller, permissions: Permission[]): void {
   if (permissions.some((permission) => caller.permissions.has(permission))) return;

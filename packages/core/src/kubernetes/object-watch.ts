@@ -32,13 +32,13 @@ export interface WatchedObject {
 export interface ObjectWatchOptions {
   namespace: string;
   labelSelector: string;
-  /** Called with the teststack's id whenever one of its objects came, changed or went. */
-  onChange: (teststackId: string) => void;
   onError?: (error: unknown) => void;
 }
 
 /** What the cluster holds of our teststacks, kept up to date by watching; reading it costs no call. */
 export interface ObjectWatch extends AsyncDisposable {
+  /** Called with the teststack's id whenever one of its objects came, changed or went. */
+  onChange: (teststackId: string) => void;
   /** Whether every kind has been listed at least once, so that absence means absence. */
   readonly synced: boolean;
   /** When the API server was last heard of by the quietest of the watches. */
@@ -61,14 +61,14 @@ export function watchObjects(cluster: Cluster, options: ObjectWatchOptions): Obj
     const { id, key } = addressOf(kind, object);
     const known = index.get(id) ?? new Map();
     index.set(id, known.set(key, { kind, object }));
-    options.onChange(id);
+    self.onChange(id);
   }
 
   function remove(kind: Kind, object: KubernetesObject): void {
     const { id, key } = addressOf(kind, object);
     index.get(id)?.delete(key);
     if (index.get(id)?.size === 0) index.delete(id);
-    options.onChange(id);
+    self.onChange(id);
   }
 
   function replace(kind: Kind, objects: KubernetesObject[]): void {
@@ -102,7 +102,8 @@ export function watchObjects(cluster: Cluster, options: ObjectWatchOptions): Obj
   ];
   const entriesOf = (teststackId: string) => [...(index.get(teststackId)?.values() ?? [])];
 
-  return {
+  const self: ObjectWatch = {
+    onChange: () => {},
     get synced() {
       return watches.every((watch) => watch.synced);
     },
@@ -121,6 +122,7 @@ export function watchObjects(cluster: Cluster, options: ObjectWatchOptions): Obj
       await Promise.all(watches.map((watch) => watch[Symbol.asyncDispose]()));
     },
   };
+  return self;
 }
 
 /** The selector asks for the label, so every object has it. The UID is in the key: a name may come again with another. */

@@ -26,7 +26,7 @@ test.each<[string, number, Partial<IdleSignals>, [string, number, boolean]]>([
     "an extension goes beyond the lifetime",
     90_000,
     { extendedUntil: at(100_000), lastInteractionAt: at(89_999) },
-    ["lifetime", 100_000, false],
+    ["timeout", 100_000, false],
   ],
   [
     "but does not keep a silent runner",

@@ -142,6 +142,20 @@ test.each<[string, Case, object]>([
     { phase: "live", run: { status: "finalising", finaliseRequested: true }, pod: lost },
     { do: "end" },
   ],
+  // What another has deleted.
+  [
+    "a route that is gone is made again",
+    { phase: "live", run: { status: "started" }, objects: "incomplete" },
+    { do: "repair" },
+  ],
+  ["also before it is proven", { phase: "ready", objects: "incomplete" }, { do: "repair" }],
+  ["not while the first ones are on their way", { phase: "created", objects: "incomplete" }, { do: "check-health" }],
+  [
+    "not for a lost one",
+    { phase: "live", run: { status: "started" }, pod: lost, objects: "incomplete" },
+    { do: "fail" },
+  ],
+  ["what is left of one is deleted", { phase: "deleting", objects: "incomplete" }, { do: "delete" }],
   // Collecting.
   [
     "a result is fetched",

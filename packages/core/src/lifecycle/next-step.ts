@@ -4,6 +4,8 @@ import type { PodLoss, RunnerLoss, RunSituation, Situation } from "./situation.t
 export type Step =
   /** StatefulSet, Service and Ingress. */
   | { do: "create" }
+  /** What was deleted by another's hand, and is not the Pod: make it again. */
+  | { do: "repair" }
   | { do: "check-health" }
   | { do: "prove-route" }
   | { do: "initialise" }
@@ -54,6 +56,7 @@ function stepOnTheWayIn(situation: Situation): Step {
   if (pod.state === "absent" && !teststack.replacesPod) return stepWithoutPod(situation, deadline);
   if (pod.state !== "ready") return { do: "wait", until: deadline };
   if (teststack.phase === "created") return { do: "check-health" };
+  if (situation.objects === "incomplete") return { do: "repair" };
   if (teststack.phase === "ready") return { do: "prove-route" };
   return { do: "initialise" };
 }
@@ -67,10 +70,11 @@ function stepWithoutPod({ now, teststack }: Situation, deadline: Date): Step {
   return { do: "fail", reason: "pod_deleted", message: "The teststack's Pod was deleted before it was ready." };
 }
 
-function stepWhileLive({ pod, run }: Situation): Step {
+function stepWhileLive({ pod, run, objects }: Situation): Step {
   if (run === undefined || isOver(run)) return { do: "end" };
   if (pod.state === "lost") return { do: "fail", reason: pod.reason, message: pod.message };
   if (run.loss !== undefined) return { do: "fail", reason: run.loss, message: LOSS_MESSAGES[run.loss] };
+  if (objects === "incomplete") return { do: "repair" };
   if (run.status === "initialised" && run.startRequested) return { do: "start" };
   return { do: "wait", until: undefined };
 }
@@ -93,7 +97,7 @@ function stepWhileCollecting({ now, run, pod, teststack, limits }: Situation): S
 const DELETION_CHECK_SECONDS = 10;
 
 function stepWhileDeleting({ now, objects }: Situation): Step {
-  if (objects === "some") return { do: "delete" };
+  if (objects === "some" || objects === "incomplete") return { do: "delete" };
   if (objects === "none") return { do: "confirm-gone" };
   return { do: "wait", until: after(now, DELETION_CHECK_SECONDS) };
 }

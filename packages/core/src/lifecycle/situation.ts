@@ -27,8 +27,11 @@ export interface Situation {
   /** The run that the teststack serves; undefined when there is none (any more). */
   run: RunSituation | undefined;
   pod: PodCondition;
-  /** What there is of objects with the teststack's label: `deleting` when all of it is on its way out. */
-  objects: "unknown" | "none" | "some" | "deleting";
+  /**
+   * What there is of objects with the teststack's label: `incomplete` when the owner is there and something that it
+   * should own is not, `deleting` when all of it is on its way out.
+   */
+  objects: "unknown" | "none" | "some" | "incomplete" | "deleting";
   limits: Limits;
 }
 
