@@ -224,14 +224,15 @@ test("sidecars are restarted while the Pod runs, and end when it is done", async
   await fixture.createPod("a", {
     restartPolicy: "Never",
     initContainers: [
-      shell("one", `trap '${note("one")}; exit 0' TERM; ${until("crash")}; rm crash; exit 9`, sidecar),
-      shell("two", `trap '${note("two")}; exit 0' TERM; sleep 1000 & wait`, sidecar),
+      shell("one", `trap '${note("one")}; exit 0' TERM; touch one; ${until("crash")}; rm crash one; exit 9`, sidecar),
+      shell("two", `trap '${note("two")}; exit 0' TERM; touch two; sleep 1000 & wait`, sidecar),
     ],
     containers: [shell("main", `${until("done")}; ${note("main")}`)],
   });
   await fixture.untilPod("a", isReady);
   touch("crash");
   await fixture.untilPod("a", (pod) => statusOf(pod, "one")?.restartCount === 1 && isReady(pod));
+  await eventually(() => existsSync(path("one")) && existsSync(path("two"))).toBe(true);
   touch("done");
   const pod = await fixture.untilPod("a", ({ status }) => status?.phase === "Succeeded");
   expect(notes()).toEqual(["main", "two", "one"]);
