@@ -55,6 +55,14 @@ test("all mistakes are told at once, by name", () => {
   );
 });
 
+test("what cannot go together is refused in a sentence", () => {
+  const proxied = { ...needed, TESTSTACK_ACCESS: "proxy" };
+  expect(parseConfig(proxied).TESTSTACK_ENCRYPTION).toBe("none");
+  expect(() => parseConfig({ ...proxied, TESTSTACK_ENCRYPTION: "sidecar" })).toThrow(
+    "TESTSTACK_ENCRYPTION cannot be sidecar with TESTSTACK_ACCESS=proxy: the API server's proxy shows instances no certificate",
+  );
+});
+
 test("the README's table says the same as the code", () => {
   const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
   const rows = [...readme.matchAll(/^\| `([A-Z_]+)` \| (.*?) \| (.*?) \|$/gm)].map(([, name, fallback, meaning]) => ({

@@ -98,6 +98,21 @@ const variables = {
     .enum(["statefulset", "pod"])
     .default("statefulset")
     .describe("what an instance is: a StatefulSet of one, or a Pod that nothing replaces"),
+  TESTSTACK_ENCRYPTION: z
+    .enum(["none", "sidecar"])
+    .default("none")
+    .describe("traffic between Pods: plain, or by mutual TLS with a `sidecar` in each instance"),
+  TESTSTACK_ENCRYPTION_IMAGE: z
+    .string()
+    .min(1)
+    .default("nginx:1.30.6-alpine")
+    .describe("image of the sidecar: an NGINX with streams and TLS"),
+  TESTSTACK_INTERNAL_CA_SECRET_NAME: kubernetesName
+    .default("teststack-internal-ca")
+    .describe("TLS Secret with the CA of the traffic between Pods, in the namespace of the orchestrator"),
+  TESTSTACK_EDGE_CLIENT_SECRET_NAME: kubernetesName
+    .default("teststack-edge-client")
+    .describe("Secret with what the edge shows to encrypted instances, in the namespace of the instances"),
   EDGE_PROFILE: z
     .enum(["ingress-nginx", "f5"])
     .default("ingress-nginx")
@@ -120,7 +135,15 @@ const variables = {
     .describe("what is done with them: `report` only logs them (`admin.orphans` lists them either way)"),
 };
 
-const schema = z.object(variables);
+const schema = z.object(variables).superRefine((config, { addIssue }) => {
+  if (config.TESTSTACK_ENCRYPTION === "sidecar" && config.TESTSTACK_ACCESS === "proxy") {
+    addIssue({
+      code: "custom",
+      path: ["TESTSTACK_ENCRYPTION"],
+      message: "cannot be sidecar with TESTSTACK_ACCESS=proxy: the API server's proxy shows instances no certificate",
+    });
+  }
+});
 
 /** The configuration as it was read: by the names of the variables. */
 export type Config = Readonly<z.output<typeof schema>>;

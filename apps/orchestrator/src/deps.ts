@@ -1,6 +1,6 @@
 import type { Cluster, ObjectWatch, PkiWatch } from "@cactus/core/kubernetes";
 import type { RunnerClient } from "@cactus/core/runner";
-import type { Database, Installation, Kysely } from "@cactus/db";
+import type { Database, Installation, Kysely, Teststack } from "@cactus/db";
 import type { CallerResolver } from "./auth/caller.ts";
 import type { AuthorityStore } from "./authority-store.ts";
 import type { CertificateReports } from "./certificate-reports.ts";
@@ -33,6 +33,6 @@ export interface Deps {
   procedures: ProcedureStore;
   resolveCaller: CallerResolver;
   followers: RunFollowers;
-  /** The runner of a teststack, by the teststack's name. */
-  runnerOf: (teststackName: string) => RunnerClient;
+  /** The runner of a teststack, reached as that teststack was made. */
+  runnerOf: (teststack: Pick<Teststack, "name" | "encryption">) => RunnerClient;
 }

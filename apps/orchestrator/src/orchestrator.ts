@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { OrchestratorError } from "@cactus/core";
 import {
   type Cluster,
   connectCluster,
@@ -10,12 +11,20 @@ import {
 import {
   createRunnerClient,
   type RunnerAccess,
-  type RunnerClient,
+  viaEncryptedService,
   viaService,
   viaServiceProxy,
 } from "@cactus/core/runner";
 import { buildSelector } from "@cactus/core/teststack";
-import { connect, ensureInstallation, listen, migrateToLatest, RUN_EVENT_CHANNEL, TESTSTACK_CHANNEL } from "@cactus/db";
+import {
+  connect,
+  ensureInstallation,
+  listen,
+  migrateToLatest,
+  RUN_EVENT_CHANNEL,
+  TESTSTACK_CHANNEL,
+  type Teststack,
+} from "@cactus/db";
 import { createCallerResolver } from "./auth/caller.ts";
 import { createTokenVerifier } from "./auth/token-verifier.ts";
 import { openAuthorityStore } from "./authority-store.ts";
@@ -86,6 +95,7 @@ async function createDeps(config: Config, stack: AsyncDisposableStack): Promise<
   const cluster = config.KUBERNETES_LOAD_CONFIG ? stack.use(openCluster(metrics)) : undefined;
   const pki = cluster && stack.use(watchCertificates(cluster, { config, logger }));
   const authority = openAuthorityStore({ pki, config, now });
+  const plans = cluster && stack.use(new TeststackPlans(cluster, { config, installation, logger, now }));
   return {
     config,
     logger,
@@ -97,14 +107,14 @@ async function createDeps(config: Config, stack: AsyncDisposableStack): Promise<
     cluster,
     watch: cluster && stack.use(watchTeststacks(cluster, { config, logger, installation })),
     pki,
-    plans: cluster && stack.use(new TeststackPlans(cluster, { config, installation, logger })),
+    plans,
     authority,
     certificateReports: openCertificateReports({ pki, config, now }),
     edgeProbe: createEdgeProbe({ authority, config, now }),
     procedures: openProcedures(config.TEST_PROCEDURES_DIRECTORY, logger),
     resolveCaller: createCallerResolver({ db, verifyToken: createTokenVerifier(config) }),
     followers: new RunFollowers(),
-    runnerOf: openRunners(config, cluster, stack),
+    runnerOf: openRunners(config, { cluster, plans }, stack),
   };
 }
 
@@ -138,14 +148,21 @@ function watchCertificates(cluster: Cluster, { config, logger }: Pick<Deps, "con
 
 function openRunners(
   config: Config,
-  cluster: Cluster | undefined,
+  { cluster, plans }: Pick<Deps, "cluster" | "plans">,
   stack: AsyncDisposableStack,
-): (teststackName: string) => RunnerClient {
-  const access: RunnerAccess =
+): Deps["runnerOf"] {
+  const plain: RunnerAccess =
     config.TESTSTACK_ACCESS === "proxy" && cluster !== undefined ? viaServiceProxy(cluster) : stack.use(viaService());
+  const encrypted = stack.use(
+    viaEncryptedService(async () => {
+      if (plans === undefined) throw new OrchestratorError("unavailable", "No cluster is configured.");
+      return plans.tls.getCredentials();
+    }),
+  );
+  const access: Record<Teststack["encryption"], RunnerAccess> = { none: plain, sidecar: encrypted };
   const namespace = config.TEST_EXECUTION_NAMESPACE;
   const port = config.TESTSTACK_SERVICE_PORT;
-  return (serviceName) => createRunnerClient(access({ namespace, serviceName, port }));
+  return ({ name, encryption }) => createRunnerClient(access[encryption]({ namespace, serviceName: name, port }));
 }
 
 function startReconciling(deps: ReconcilerDeps & { pki: PkiWatch }, stack: AsyncDisposableStack): Reconciler {

@@ -1,5 +1,5 @@
 import { OrchestratorError } from "@cactus/core";
-import { hasTest, RunnerError, type RunnerStatus, runnerStatusSchema } from "@cactus/core/runner";
+import { hasTest, type RunnerClient, RunnerError, type RunnerStatus, runnerStatusSchema } from "@cactus/core/runner";
 import { getLastStatus, noteLoss, type RunRecord } from "@cactus/db";
 import type { Deps } from "./deps.ts";
 
@@ -14,7 +14,8 @@ export async function fetchRunnerStatus(
 ): Promise<{ status: RunnerStatus; live: boolean; at: Date }> {
   const isLive = run.status === "initialised" || run.status === "started";
   if (isLive && run.teststack_name !== null && run.teststack_id !== null) {
-    const status = await askRunner(deps, run.teststack_name);
+    const encryption = run.teststack_encryption ?? "none";
+    const status = await askRunner(deps.runnerOf({ name: run.teststack_name, encryption }));
     if (hasTest(status)) return { status, live: true, at: deps.now() };
     await noteLoss(deps.db, { runId: run.id, teststackId: run.teststack_id, loss: "runner_restarted" });
   }
@@ -25,9 +26,9 @@ export async function fetchRunnerStatus(
   return { status: runnerStatusSchema.parse(last.status), live: false, at: last.at };
 }
 
-async function askRunner({ runnerOf }: Pick<Deps, "runnerOf">, teststackName: string): Promise<RunnerStatus> {
+async function askRunner(runner: RunnerClient): Promise<RunnerStatus> {
   try {
-    return await runnerOf(teststackName).status();
+    return await runner.status();
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
     throw new OrchestratorError("unavailable", `${error.message} Try again in a moment.`, { cause: error });

@@ -14,6 +14,8 @@ import {
   buildOwner,
   buildOwnerReference,
   buildService,
+  buildTlsSecret,
+  findRunnerPort,
   hashTemplate,
   readProxyPrefix,
   type TeststackInput,
@@ -22,16 +24,18 @@ import {
 import type { Config } from "./config.ts";
 import type { Deps } from "./deps.ts";
 import { Preflight, type Verdict } from "./preflight.ts";
+import { TeststackTls } from "./teststack-tls.ts";
 
 /** Which instance is to be made. */
 export interface TeststackOrder {
   teststackId: string;
   name: string;
   workload: Workload;
+  encryption: Config["TESTSTACK_ENCRYPTION"];
   csipAusVersion: string;
 }
 
-type PlanDeps = Pick<Deps, "config" | "installation" | "logger">;
+type PlanDeps = Pick<Deps, "config" | "installation" | "logger" | "now">;
 
 /** All objects of one instance. */
 export interface TeststackPlan {
@@ -39,6 +43,8 @@ export interface TeststackPlan {
   owner: OwnedObject;
   /** @param uid the owner's, as the cluster gave it */
   buildOwned(uid: string): OwnedObject[];
+  /** What its Pod waits for, in as much as it does. */
+  buildSecrets(uid: string): Promise<OwnedObject[]>;
   templateName: string;
   templateHash: string;
 }
@@ -57,6 +63,7 @@ export class TeststackPlans implements AsyncDisposable {
   readonly #preflight: Preflight;
   readonly #template: TemplateWatch;
   readonly #baseIngress: BaseIngressWatch;
+  #tls: TeststackTls | undefined;
 
   constructor(cluster: Cluster, deps: PlanDeps) {
     const { config, logger } = deps;
@@ -78,12 +85,30 @@ export class TeststackPlans implements AsyncDisposable {
       name: config.TEST_EXECUTION_INGRESS_NAME,
       ...watching,
     });
+    if (this.#isEncrypting) void this.tls;
+  }
+
+  /** Certificates for encrypted instances: known from the start where new ones are encrypted, else when first asked for. */
+  get tls(): TeststackTls {
+    this.#tls ??= new TeststackTls(this.#cluster, { ...this.#deps, onChange: () => this.#preflight.request() });
+    return this.#tls;
+  }
+
+  get #isEncrypting(): boolean {
+    return this.#deps.config.TESTSTACK_ENCRYPTION === "sidecar";
   }
 
   /** @throws {OrchestratorError} `unavailable` with a sentence that says what is missing or wrong */
   plan(order: TeststackOrder): TeststackPlan {
     const { config, installation } = this.#deps;
     const template = this.#template.get(order.csipAusVersion);
+    const servicePort = config.TESTSTACK_SERVICE_PORT;
+    const sidecar =
+      order.encryption === "sidecar" ? { image: config.TESTSTACK_ENCRYPTION_IMAGE, servicePort } : undefined;
+    if (sidecar !== undefined) {
+      findRunnerPort(template, servicePort);
+      this.tls.check();
+    }
     const input: TeststackInput = {
       installationId: installation.id,
       teststackId: order.teststackId,
@@ -91,6 +116,7 @@ export class TeststackPlans implements AsyncDisposable {
       namespace: config.TEST_EXECUTION_NAMESPACE,
       template,
       appName: config.TEMPLATE_APP_NAME,
+      sidecar,
     };
     const hostSettings = this.#profile.readHostSettings(this.#baseIngress.get(), config.TEST_EXECUTION_FQDN);
     return {
@@ -101,11 +127,17 @@ export class TeststackPlans implements AsyncDisposable {
           ...input,
           owner,
           hostSettings,
-          servicePort: config.TESTSTACK_SERVICE_PORT,
+          servicePort,
           proxyPrefix: readProxyPrefix(template),
           caSecretName: config.TLS_CA_CERTIFICATE_GENERIC_SECRET_NAME,
+          upstreamTls: sidecar && { clientSecretName: config.TESTSTACK_EDGE_CLIENT_SECRET_NAME },
         });
         return [buildService({ ...input, owner }), route];
+      },
+      buildSecrets: async (uid) => {
+        if (sidecar === undefined) return [];
+        const owner = buildOwnerReference(order.workload, { name: order.name, uid });
+        return [buildTlsSecret({ ...input, sidecar, owner, files: await this.tls.issue(order.name) })];
       },
       templateName: template.statefulSet.metadata?.name ?? "",
       templateHash: hashTemplate(template),
@@ -125,13 +157,14 @@ export class TeststackPlans implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const parts = [this.#template, this.#baseIngress, this.#preflight];
-    await Promise.all(parts.map((part) => part[Symbol.asyncDispose]()));
+    const parts = [this.#template, this.#baseIngress, this.#preflight, this.#tls];
+    await Promise.all(parts.map((part) => part?.[Symbol.asyncDispose]()));
   }
 
   /** A source that cannot be read has one problem, for every version. */
   #listVersions(): string[] {
-    if (!this.#template.synced || !this.#baseIngress.synced) return [];
+    const sources = [this.#template, this.#baseIngress, ...(this.#isEncrypting ? [this.tls] : [])];
+    if (sources.some(({ synced }) => !synced)) return [];
     try {
       return this.#template.versions();
     } catch {
@@ -142,9 +175,11 @@ export class TeststackPlans implements AsyncDisposable {
   async #judge(csipAusVersion: string): Promise<Verdict> {
     const mistake = this.#findMistake(csipAusVersion);
     if (mistake !== undefined) return mistake;
-    const { owner, buildOwned } = this.#planTrial(csipAusVersion);
+    const { owner, buildOwned, buildSecrets } = this.#planTrial(csipAusVersion);
     const objections = await Promise.all(
-      [owner, ...buildOwned(TRIAL.uid)].map((object) => findObjection(this.#cluster, object)),
+      [owner, ...buildOwned(TRIAL.uid), ...(await buildSecrets(TRIAL.uid))].map((object) =>
+        findObjection(this.#cluster, object),
+      ),
     );
     const found = objections.filter((objection) => objection !== undefined);
     return found.length === 0 ? undefined : `The teststack template cannot be used: ${found.join("; ")}.`;
@@ -162,7 +197,8 @@ export class TeststackPlans implements AsyncDisposable {
   }
 
   #planTrial(csipAusVersion: string): TeststackPlan {
-    return this.plan({ ...TRIAL, workload: this.#deps.config.TESTSTACK_WORKLOAD, csipAusVersion });
+    const { TESTSTACK_WORKLOAD: workload, TESTSTACK_ENCRYPTION: encryption } = this.#deps.config;
+    return this.plan({ ...TRIAL, workload, encryption, csipAusVersion });
   }
 }
 

@@ -15,6 +15,7 @@ export async function insertRun(db: Kysely<Database>, subject: string): Promise<
     immediateStart: true,
     teststackName: `ts-${randomUUID().slice(0, 10)}`,
     workload: "statefulset",
+    encryption: "none",
     idempotencyKey: undefined,
   });
 }

@@ -35,6 +35,7 @@ export async function createTestRun(
     immediateStart: true,
     teststackName: `ts-${randomUUID().slice(0, 10)}`,
     workload: "statefulset",
+    encryption: "none",
     idempotencyKey: undefined,
     ...overrides,
   });

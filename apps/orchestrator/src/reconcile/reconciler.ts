@@ -124,7 +124,7 @@ export class Reconciler implements AsyncDisposable {
       collectTimeoutSeconds: deps.config.TESTSTACK_COLLECT_TIMEOUT_SECONDS,
     };
     const situation = toSituation({ teststack, run, hasArtifact, watch: deps.watch, now: deps.now(), limits });
-    const runner = deps.runnerOf(teststack.name);
+    const runner = deps.runnerOf(teststack);
     const commit = createCommit(deps, this.#owner, { teststack, run });
     return { situation, context: { deps, teststack, run, runner, commit } };
   }

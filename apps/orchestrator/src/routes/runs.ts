@@ -87,6 +87,7 @@ export const runsRoutes = {
         immediateStart: procedure.immediateStart,
         teststackName: newTeststackName(),
         workload: ctx.config.TESTSTACK_WORKLOAD,
+        encryption: ctx.config.TESTSTACK_ENCRYPTION,
         idempotencyKey: input.idempotencyKey,
       });
       return toRunView(run, ctx.config);
@@ -153,7 +154,7 @@ export const runsRoutes = {
     .query(async ({ ctx, input }) => {
       const run = await getLiveRun(ctx, input);
       const status = await ctx
-        .runnerOf(run.teststack_name)
+        .runnerOf({ name: run.teststack_name, encryption: run.teststack_encryption })
         .status()
         .catch(() => undefined);
       const lastInteractionAt = status && lastClientInteraction(status);

@@ -26,7 +26,7 @@ export async function sweepLiveRuns(deps: SweepDeps): Promise<void> {
 
 async function sweepRun(deps: SweepDeps, run: LiveRun): Promise<void> {
   const status = await deps
-    .runnerOf(run.teststack_name)
+    .runnerOf({ name: run.teststack_name, encryption: run.teststack_encryption })
     .status()
     .catch(() => undefined);
   const lost = { runId: run.id, teststackId: run.teststack_id };

@@ -35,6 +35,7 @@ export function buildIngressNginxRoute(input: RouteInput): V1Ingress {
         [`${ANNOTATION}/proxy-request-buffering`]: "on",
         [`${ANNOTATION}/rewrite-target`]: `${target}/$1`,
         [`${ANNOTATION}/use-regex`]: "true",
+        ...buildUpstreamTls(input),
       },
       ownerReferences: [input.owner],
     },
@@ -43,5 +44,19 @@ export function buildIngressNginxRoute(input: RouteInput): V1Ingress {
       tls: [{ hosts: [host], secretName: tlsSecretName }],
       rules: buildRules(input),
     },
+  };
+}
+
+/** The instance is verified by its very name: no other one can stand in for it. */
+function buildUpstreamTls({ name, namespace, upstreamTls }: RouteInput): Record<string, string> {
+  if (upstreamTls === undefined) return {};
+  return {
+    [`${ANNOTATION}/backend-protocol`]: "HTTPS",
+    [`${ANNOTATION}/proxy-ssl-name`]: `${name}.${namespace}.svc`,
+    [`${ANNOTATION}/proxy-ssl-protocols`]: "TLSv1.2 TLSv1.3",
+    [`${ANNOTATION}/proxy-ssl-secret`]: `${namespace}/${upstreamTls.clientSecretName}`,
+    [`${ANNOTATION}/proxy-ssl-server-name`]: "on",
+    [`${ANNOTATION}/proxy-ssl-verify`]: "on",
+    [`${ANNOTATION}/proxy-ssl-verify-depth`]: "1",
   };
 }

@@ -83,6 +83,31 @@ test("a route for F5's controller is a minion: TLS and client verification are i
   });
 });
 
+const upstreamTls = { clientSecretName: "teststack-edge-client" };
+
+test.each<[EdgeProfileName, Record<string, string>]>([
+  [
+    "ingress-nginx",
+    {
+      "nginx.ingress.kubernetes.io/backend-protocol": "HTTPS",
+      "nginx.ingress.kubernetes.io/proxy-ssl-name": "ts-abc.test-execution.svc",
+      "nginx.ingress.kubernetes.io/proxy-ssl-protocols": "TLSv1.2 TLSv1.3",
+      "nginx.ingress.kubernetes.io/proxy-ssl-secret": "test-execution/teststack-edge-client",
+      "nginx.ingress.kubernetes.io/proxy-ssl-server-name": "on",
+      "nginx.ingress.kubernetes.io/proxy-ssl-verify": "on",
+      "nginx.ingress.kubernetes.io/proxy-ssl-verify-depth": "1",
+    },
+  ],
+  ["f5", { "nginx.org/policies": "teststack-tls", "nginx.org/ssl-services": "ts-abc" }],
+])("%s: to an encrypted instance it speaks TLS, by annotations that come to the plain route's", (name, added) => {
+  const { buildRoute } = edgeProfiles[name];
+  const plain = buildRoute(route);
+  expect(buildRoute({ ...route, upstreamTls })).toEqual({
+    ...plain,
+    metadata: { ...plain.metadata, annotations: { ...plain.metadata?.annotations, ...added } },
+  });
+});
+
 const base = (annotations: Record<string, string>): V1Ingress => ({
   metadata: { name: "test-execution-ingress", namespace: "test-execution", annotations },
   spec: { ingressClassName: "nginx", tls: [{ hosts: ["cactus.test"], secretName: "server-pair" }], rules: [] },

@@ -18,6 +18,14 @@ export interface RouteInput extends TeststackIdentity {
   proxyPrefix: string;
   /** Secret (`ca.crt`) with the CA certificates that verify clients, in the namespace of the instances. */
   caSecretName: string;
+  /** Left out, the edge speaks plainly to the instance. */
+  upstreamTls?: UpstreamTls | undefined;
+}
+
+/** How the edge speaks to an encrypted instance. */
+export interface UpstreamTls {
+  /** Secret with what the edge shows (`tls.crt`, `tls.key`) and what verifies the instance (`ca.crt`), beside the route. */
+  clientSecretName: string;
 }
 
 /** How one kind of Ingress controller is told to lead to an instance, and to let nobody in without a certificate. */

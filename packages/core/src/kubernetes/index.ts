@@ -22,4 +22,5 @@ export {
 } from "./pki-secrets.ts";
 export { renewServerCertificate, rotateServerCertificate, type ServerRenewalOptions } from "./pki-server.ts";
 export { type PkiWatch, type PkiWatchOptions, watchPki } from "./pki-watch.ts";
+export { type SecretWatch, type SecretWatchOptions, watchSecret } from "./secret-watch.ts";
 export { type TemplateSource, type TemplateWatch, type TemplateWatchOptions, watchTemplate } from "./template-watch.ts";

@@ -3,6 +3,7 @@ import type {
   V1Ingress,
   V1ObjectMeta,
   V1Pod,
+  V1Secret,
   V1Service,
   V1StatefulSet,
 } from "@kubernetes/client-node";
@@ -15,6 +16,7 @@ interface ObjectOf {
   Pod: V1Pod;
   Service: V1Service;
   Ingress: V1Ingress;
+  Secret: V1Secret;
 }
 
 /** A kind that a teststack is made of. */
@@ -61,6 +63,11 @@ const CALLS: Calls = {
     create: ({ networking }, call) => networking.createNamespacedIngress(call),
     read: ({ networking }, call) => networking.readNamespacedIngress(call),
     delete: ({ networking }, call) => networking.deleteNamespacedIngress(call),
+  },
+  Secret: {
+    create: ({ core }, call) => core.createNamespacedSecret(call),
+    read: ({ core }, call) => core.readNamespacedSecret(call),
+    delete: ({ core }, call) => core.deleteNamespacedSecret(call),
   },
 };
 

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { V1Ingress, V1Secret } from "@kubernetes/client-node";
-import type { PkiFiles, SecretFiles } from "../pki/index.ts";
+import type { V1Ingress } from "@kubernetes/client-node";
+import type { PkiFiles } from "../pki/index.ts";
 import type { Cluster } from "./cluster.ts";
-import type { KindWatch } from "./kind-watch.ts";
 import { watchNamed } from "./named-watch.ts";
 import { findServerSecretName } from "./pki-secrets.ts";
-import { readSecretFiles } from "./secret-files.ts";
+import { type SecretWatch, watchSecret } from "./secret-watch.ts";
 
 export interface PkiWatchOptions {
   readonly namespaces: { readonly orchestration: string; readonly execution: string };
@@ -44,12 +43,12 @@ export function watchPki(cluster: Cluster, options: PkiWatchOptions): PkiWatch {
   const followSecret = (namespace: string, name: string) => watchSecret(cluster, { namespace, name, onError });
   const authority = followSecret(namespaces.orchestration, names.caKeyPairSecret);
   const trust = followSecret(namespaces.execution, names.caCertificateSecret);
-  let server: { name: string; secret: WatchedSecret } | undefined;
+  let server: { name: string; secret: SecretWatch } | undefined;
 
   function followServer(ingress: V1Ingress | undefined): void {
     const name = findServerSecretName(ingress, options.fqdn);
     if (name === server?.name) return;
-    void server?.secret.watch[Symbol.asyncDispose]();
+    void server?.secret[Symbol.asyncDispose]();
     server = name === undefined ? undefined : { name, secret: followSecret(namespaces.execution, name) };
   }
 
@@ -62,19 +61,19 @@ export function watchPki(cluster: Cluster, options: PkiWatchOptions): PkiWatch {
   });
 
   async function untilAllSynced(): Promise<void> {
-    await Promise.all([ingress, authority.watch, trust.watch].map((watch) => watch.untilSynced()));
-    await server?.secret.watch.untilSynced();
+    await Promise.all([ingress, authority, trust].map((watch) => watch.untilSynced()));
+    await server?.secret.untilSynced();
   }
 
   return {
     get synced() {
-      const isServerKnown = ingress.synced && (server === undefined || server.secret.watch.synced);
-      return authority.watch.synced && trust.watch.synced && isServerKnown;
+      const isServerKnown = ingress.synced && (server === undefined || server.secret.synced);
+      return authority.synced && trust.synced && isServerKnown;
     },
     get knowsAuthority() {
-      return authority.watch.synced;
+      return authority.synced;
     },
-    untilAuthorityKnown: (limitMs) => within(limitMs, authority.watch.untilSynced()),
+    untilAuthorityKnown: (limitMs) => within(limitMs, authority.untilSynced()),
     untilSynced: (limitMs) => within(limitMs, untilAllSynced()),
     files: () => ({ authority: authority.files, trust: trust.files, server: server?.secret.files }),
     get serverSecretName() {
@@ -83,7 +82,7 @@ export function watchPki(cluster: Cluster, options: PkiWatchOptions): PkiWatch {
     async [Symbol.asyncDispose]() {
       await ingress[Symbol.asyncDispose]();
       const secrets = [authority, trust, ...(server === undefined ? [] : [server.secret])];
-      await Promise.all(secrets.map(({ watch }) => watch[Symbol.asyncDispose]()));
+      await Promise.all(secrets.map((secret) => secret[Symbol.asyncDispose]()));
     },
   };
 }
@@ -92,26 +91,4 @@ async function within(limitMs: number, wanted: Promise<void>): Promise<void> {
   const limit = new AbortController();
   await Promise.race([wanted, sleep(limitMs, undefined, limit).catch(() => {})]);
   limit.abort();
-}
-
-interface WatchedSecret {
-  readonly watch: KindWatch<V1Secret>;
-  files: SecretFiles | undefined;
-}
-
-function watchSecret(
-  cluster: Cluster,
-  { namespace, name, onError }: { namespace: string; name: string; onError: PkiWatchOptions["onError"] },
-): WatchedSecret {
-  const watch = watchNamed<V1Secret>(cluster, {
-    path: `/api/v1/namespaces/${namespace}/secrets`,
-    name,
-    list: (selector) => cluster.core.listNamespacedSecret({ namespace, ...selector }),
-    onObject: (secret) => {
-      watched.files = readSecretFiles(secret);
-    },
-    onError,
-  });
-  const watched: WatchedSecret = { watch, files: undefined };
-  return watched;
 }

@@ -21,6 +21,13 @@ export {
   loadInstalledAuthorities,
   loadPair,
 } from "./installed-authorities.ts";
+export type { InternalCertificateRequest, InternalFiles } from "./internal-authority.ts";
+export {
+  ANY_TESTSTACK,
+  createInternalAuthorityFiles,
+  INTERNAL_CLIENTS,
+  issueInternalFiles,
+} from "./internal-authority.ts";
 export type { CertificateSummary } from "./parse-certificate.ts";
 export { parseCertificate } from "./parse-certificate.ts";
 export type { PemBlock } from "./pem.ts";

@@ -6,7 +6,9 @@ export { RunnerError, type RunnerErrorKind } from "./runner-error.ts";
 export {
   type RunnerAccess,
   type RunnerAddress,
+  type RunnerCredentials,
   type RunnerTransport,
+  viaEncryptedService,
   viaService,
   viaServiceProxy,
 } from "./transport.ts";

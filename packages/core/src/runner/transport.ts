@@ -42,6 +42,41 @@ export function viaService(): RunnerAccess & AsyncDisposable {
   return Object.assign(access, { [Symbol.asyncDispose]: () => dispatcher.destroy() });
 }
 
+/** Both sides of a mutual TLS connection, as PEM. */
+export interface RunnerCredentials {
+  ca: string;
+  cert: string;
+  key: string;
+}
+
+/**
+ * For encrypted instances, from inside the cluster: as {@link viaService}, by mutual TLS. The instance is verified by the
+ * name of its Service.
+ *
+ * @param getCredentials the same object until there are new ones; a rejection counts as a silent runner
+ */
+export function viaEncryptedService(getCredentials: () => Promise<RunnerCredentials>): RunnerAccess & AsyncDisposable {
+  let current: { credentials: RunnerCredentials; dispatcher: Agent } | undefined;
+
+  async function findDispatcher(): Promise<Agent> {
+    const credentials = await getCredentials();
+    if (current?.credentials !== credentials) {
+      // Ends when what is under way has ended.
+      void current?.dispatcher.close();
+      const connect = { timeout: 2_000, ...credentials };
+      current = { credentials, dispatcher: new Agent({ pipelining: 0, connect }) };
+    }
+    return current.dispatcher;
+  }
+
+  const access: RunnerAccess = ({ namespace, serviceName, port }) =>
+    transportTo(`https://${serviceName}.${namespace}.svc:${port}`, async () => ({
+      dispatcher: await findDispatcher(),
+      headers: {},
+    }));
+  return Object.assign(access, { [Symbol.asyncDispose]: async () => current?.dispatcher.destroy() });
+}
+
 /** For a process outside the cluster that has a kubeconfig: the API server passes the requests on. */
 export function viaServiceProxy(cluster: Cluster): RunnerAccess {
   return ({ namespace, serviceName, port }) =>

@@ -12,15 +12,9 @@ import type {
 } from "@kubernetes/client-node";
 import { OrchestratorError } from "../errors.ts";
 import { buildLabels, TESTSTACK_LABEL } from "./labels.ts";
+import { buildMetadata, type TeststackIdentity } from "./metadata.ts";
 import { readProxyPrefix, type Template } from "./template.ts";
-
-export interface TeststackIdentity {
-  installationId: string;
-  teststackId: string;
-  /** Name of all its objects. */
-  name: string;
-  namespace: string;
-}
+import { addTlsSidecar, buildTlsServicePort, type TlsSidecar } from "./tls-sidecar.ts";
 
 /** What keeps an instance's Pod: a StatefulSet, which replaces it when it is lost, or nothing. */
 export type Workload = "statefulset" | "pod";
@@ -29,6 +23,8 @@ export interface TeststackInput extends TeststackIdentity {
   template: Template;
   /** Container that serves IEEE 2030.5 and writes hrefs (`TEMPLATE_APP_NAME`). */
   appName: string;
+  /** Left out, the runner is spoken to plainly. */
+  sidecar?: TlsSidecar | undefined;
 }
 
 /** Builds the object that owns all others of an instance. @throws {OrchestratorError} see {@link buildPod} */
@@ -96,13 +92,9 @@ export function buildService(input: TeststackInput & { owner: V1OwnerReference }
       type: "ClusterIP",
       ...(source?.clusterIP === "None" && { clusterIP: "None" }),
       selector: { [TESTSTACK_LABEL]: input.teststackId },
-      ports: (source?.ports ?? []).map(copyPort),
+      ports: input.sidecar ? [buildTlsServicePort(input.sidecar)] : (source?.ports ?? []).map(copyPort),
     },
   };
-}
-
-export function buildMetadata(input: TeststackIdentity): V1ObjectMeta {
-  return { name: input.name, namespace: input.namespace, labels: buildLabels(input) };
 }
 
 /** Kinds that may own the rest of an instance. */
@@ -132,7 +124,7 @@ function buildPodMetadata(input: TeststackInput): V1ObjectMeta {
 function buildPodSpec(input: TeststackInput): V1PodSpec {
   const source = specOf(input.template).template.spec ?? { containers: [] };
   const inject = (container: V1Container): V1Container => withVariables(container, variablesFor(container, input));
-  return {
+  const pod: V1PodSpec = {
     ...source,
     containers: source.containers.map(inject),
     ...(source.initContainers && { initContainers: source.initContainers.map(inject) }),
@@ -140,6 +132,7 @@ function buildPodSpec(input: TeststackInput): V1PodSpec {
     enableServiceLinks: source.enableServiceLinks ?? false,
     automountServiceAccountToken: source.automountServiceAccountToken ?? false,
   };
+  return input.sidecar ? addTlsSidecar(pod, { name: input.name, sidecar: input.sidecar }) : pod;
 }
 
 /**

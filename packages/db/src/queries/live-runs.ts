@@ -1,10 +1,15 @@
 import { type Kysely, sql } from "kysely";
 import type { Database } from "../database.ts";
 import type { Finaliser, Run } from "../schema/run.ts";
+import type { Teststack } from "../schema/teststack.ts";
 import { appendEvent } from "./events.ts";
 import { wakeTeststack } from "./teststacks.ts";
 
-export type LiveRun = Run & { teststack_name: string; teststack_id: string };
+export type LiveRun = Run & {
+  teststack_name: string;
+  teststack_id: string;
+  teststack_encryption: Teststack["encryption"];
+};
 
 /** Runs whose runner should be answering: those between initialise and finalise; all of them, or one. */
 export async function listLiveRuns(db: Kysely<Database>, input: { runId?: string } = {}): Promise<LiveRun[]> {
@@ -12,7 +17,7 @@ export async function listLiveRuns(db: Kysely<Database>, input: { runId?: string
     .selectFrom("run")
     .innerJoin("teststack", "teststack.id", "run.teststack_id")
     .selectAll("run")
-    .select("teststack.name as teststack_name")
+    .select(["teststack.name as teststack_name", "teststack.encryption as teststack_encryption"])
     .where("run.ended_at", "is", null)
     .where("teststack.phase", "=", "live")
     .$if(input.runId !== undefined, (query) => query.where("run.id", "=", input.runId ?? ""))

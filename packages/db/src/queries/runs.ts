@@ -9,6 +9,7 @@ import { wakeTeststack } from "./teststacks.ts";
 /** A run as its callers see it, with what other tables know of it. */
 export type RunRecord = Omit<Run, "procedure_yaml" | "last_status"> & {
   teststack_name: string | null;
+  teststack_encryption: Teststack["encryption"] | null;
   artifact_kind: Artifact["kind"] | null;
   artifact_file_name: string | null;
   artifact_size: string | null;
@@ -29,6 +30,7 @@ export interface NewRun {
   immediateStart: boolean;
   teststackName: string;
   workload: Teststack["workload"];
+  encryption: Teststack["encryption"];
   idempotencyKey: string | undefined;
 }
 
@@ -42,7 +44,12 @@ export async function createRun(db: Kysely<Database>, input: NewRun): Promise<Ru
     if (earlier !== undefined) return earlier;
     const teststack = await trx
       .insertInto("teststack")
-      .values({ user_id: input.userId, name: input.teststackName, workload: input.workload })
+      .values({
+        user_id: input.userId,
+        name: input.teststackName,
+        workload: input.workload,
+        encryption: input.encryption,
+      })
       .returning("id")
       .executeTakeFirstOrThrow();
     const run = await trx
@@ -229,6 +236,7 @@ function selectRuns(db: Kysely<Database>) {
     .select([
       ...RUN_COLUMNS,
       "teststack.name as teststack_name",
+      "teststack.encryption as teststack_encryption",
       "artifact.kind as artifact_kind",
       "artifact.file_name as artifact_file_name",
       "artifact.size as artifact_size",

@@ -26,6 +26,8 @@ export interface TeststackTable {
   name: string;
   /** What keeps its Pod. */
   workload: Generated<"statefulset" | "pod">;
+  /** How its Service is spoken to: plainly, or by mutual TLS with a sidecar in its Pod. */
+  encryption: Generated<"none" | "sidecar">;
   phase: Generated<TeststackPhase>;
   phase_since: Generated<Date>;
   desired: Generated<"present" | "absent">;

@@ -8,9 +8,9 @@ const NEWS_MS = 2_000;
 /** Makes again what somebody else has deleted of what leads to the instance; its test goes on meanwhile. */
 export async function repair({ deps, teststack, run, commit }: StepContext): Promise<void> {
   const { cluster, plans, watch, metrics } = deps;
-  const { id: teststackId, name, workload, owner_uid: ownerUid } = teststack;
+  const { id: teststackId, name, workload, encryption, owner_uid: ownerUid } = teststack;
   if (ownerUid === null) return;
-  const plan = plans.plan({ teststackId, name, workload, csipAusVersion: run?.csip_aus_version ?? "" });
+  const plan = plans.plan({ teststackId, name, workload, encryption, csipAusVersion: run?.csip_aus_version ?? "" });
   const isThere = (kind: string | undefined): boolean =>
     watch.objects(teststackId).some((object) => object.kind === kind);
   const missing = plan.buildOwned(ownerUid).filter(({ kind }) => !isThere(kind));
