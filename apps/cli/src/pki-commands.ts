@@ -10,6 +10,13 @@ const PLACES: [flag: string, variable: string, fallback: string | undefined, mea
   ["--execution-namespace", "TEST_EXECUTION_NAMESPACE", "test-execution", "namespace of the edge's Secrets"],
   ["--ca-secret", "TLS_CA_CERTIFICATE_GENERIC_SECRET_NAME", "tls-ca-certificate", "Secret that verifies clients"],
   ["--signing-secret", "TLS_CA_TLS_SECRET_NAME", "tls-ca-cert-key-pair", "Secret of the signing CA"],
+  ["--internal-ca-secret", "TESTSTACK_INTERNAL_CA_SECRET_NAME", "teststack-internal-ca", "Secret of the internal CA"],
+  [
+    "--edge-client-secret",
+    "TESTSTACK_EDGE_CLIENT_SECRET_NAME",
+    "teststack-edge-client",
+    "Secret that the edge shows to encrypted instances",
+  ],
   ["--ingress", "TEST_EXECUTION_INGRESS_NAME", "test-execution-ingress", "base Ingress"],
   ["--fqdn", "TEST_EXECUTION_FQDN", undefined, "public name of the instances (default: the base Ingress's host)"],
 ];
@@ -46,6 +53,7 @@ export function addPkiCommands(program: Command, environment: Environment, tell:
   )
     .option("--ip <address...>", "addresses under which the server is reached without a name", [])
     .option(...ORGANISATION)
+    .option("--encryption", "also what TESTSTACK_ENCRYPTION=sidecar needs: internal CA, the edge's certificate", false)
     .addOption(
       new Option("--edge <kind>", "Ingress controller").choices(["ingress-nginx", "f5"]).default("ingress-nginx"),
     );

@@ -43,7 +43,7 @@ test("from nothing to a rotated CA; each command twice, and no key is ever shown
   await expectOutcome(["rotate-ca", "--finish"], 0, "No rotation overlaps: nothing was changed.");
   await expectOutcome(["rotate-ca"], 0, "A new CA signs from now on.");
   await expectOutcome(["rotate-ca"], 0, "A rotation overlaps already: nothing was changed.");
-  await expectOutcome(["status"], 0, "previous   test-orchestration/tls-ca-cert-key-pair: is being replaced");
+  await expectOutcome(["status"], 0, "previous    test-orchestration/tls-ca-cert-key-pair: is being replaced");
   await expectOutcome(["rotate-ca", "--finish"], 0, "The old CA is gone");
   await expectOutcome(["status"], 0, "authority");
   const keys = await Promise.all([
@@ -103,4 +103,28 @@ test("what cannot be reached is said in a line", async () => {
   const { code, output } = await pki("status", "--kubeconfig", "/nowhere");
   expect([code, output]).toEqual([1, expect.stringContaining("/nowhere")]);
   expect(output).not.toMatch(/\bat .*\.ts:\d+/);
+});
+
+test("the certificates of the traffic between Pods come with --encryption, once; status tells of them from then on", async () => {
+  expect((await pki("bootstrap")).output).not.toContain("internal");
+  expect((await pki("status")).output).not.toContain("internal");
+  const { output, code } = await pki("bootstrap", "--encryption", "--edge", "f5");
+  expect([code, output]).toEqual([0, expect.stringContaining("Secret test-orchestration/teststack-internal-ca")]);
+  expect(output).toContain("Secret test-execution/teststack-edge-client\n");
+  expect(output).toContain("Secret test-execution/teststack-edge-client-ca");
+  expect((await pki("bootstrap", "--encryption", "--edge", "f5")).output).toContain("nothing was changed");
+  const status = await pki("status");
+  expect(status.output).toMatch(/internal {4}test-orchestration\/teststack-internal-ca: signs .*\n.*365\d days left/);
+  expect(status.output).toMatch(/edge-client test-execution\/teststack-edge-client: what the edge shows/);
+  expect(output + status.output).not.toContain("PRIVATE KEY");
+  await operator.client.core.deleteNamespacedSecret({
+    namespace: "test-orchestration",
+    name: "teststack-internal-ca",
+  });
+  expect(await pki("status")).toMatchObject({
+    code: 1,
+    output: expect.stringContaining("problem: The Secret does not exist: cactus pki bootstrap --encryption makes it."),
+  });
+  await pki("bootstrap", "--encryption");
+  expect((await pki("status")).output).not.toContain("problem: It is not the internal CA's");
 });

@@ -1,19 +1,19 @@
 import type { X509Certificate } from "node:crypto";
-import { type CertificateReport, countDaysLeft, type PkiFiles } from "@cactus/core/pki";
+import { type CertificateReport, countDaysLeft, type InternalPkiFiles, type PkiFiles } from "@cactus/core/pki";
 
 const SOON_DAYS = 30;
 
 /** Each Secret with its certificates, a paragraph each. */
 export function describeReports(
   reports: CertificateReport[],
-  places: Record<keyof PkiFiles, { namespace: string; name: string }>,
+  places: Record<keyof PkiFiles | keyof InternalPkiFiles, { namespace: string; name: string }>,
   now: Date,
 ): string {
   return reports
     .map(({ role, purpose, certificates, problems }) => {
       const { namespace, name } = places[role === "previous" ? "authority" : role];
       return [
-        `\n${role.padEnd(10)} ${namespace}/${name}: ${purpose}`,
+        `\n${role.padEnd(11)} ${namespace}/${name}: ${purpose}`,
         ...certificates.map((certificate) => `  ${describeCertificate(certificate, now)}`),
         ...(role === "previous" ? ["  to finish the rotation: cactus pki rotate-ca --finish"] : []),
         ...problems.map((problem) => `  problem: ${problem}`),

@@ -2,16 +2,20 @@ import {
   beginRotation,
   type Cluster,
   connectCluster,
+  ensureInternalPki,
   ensurePki,
   findBaseIngress,
   findServerSecretName,
   finishRotation,
+  type InternalPkiPlaces,
   type PkiPlaces,
+  placeInternalSecrets,
   placeSecrets,
+  readInternalPki,
   readPki,
   rotateServerCertificate,
 } from "@cactus/core/kubernetes";
-import { inspectPki } from "@cactus/core/pki";
+import { inspectInternalPki, inspectPki } from "@cactus/core/pki";
 import { describeReports } from "./pki-status.ts";
 
 /** Where the certificates are; what is left out is what the base Ingress says. */
@@ -21,6 +25,8 @@ export interface PkiOptions {
   executionNamespace: string;
   caSecret: string;
   signingSecret: string;
+  internalCaSecret: string;
+  edgeClientSecret: string;
   serverSecret: string | undefined;
   ingress: string;
   fqdn: string | undefined;
@@ -30,6 +36,7 @@ export interface BootstrapCommandOptions extends PkiOptions {
   organisation: string;
   ip: string[];
   edge: "ingress-nginx" | "f5";
+  encryption: boolean;
 }
 
 /** What a command has to tell. */
@@ -44,17 +51,19 @@ const SERVER_SECRET = "tls-server-certificate";
 
 /** Makes what is missing of the installation's certificates. */
 export async function bootstrap(options: BootstrapCommandOptions): Promise<PkiOutcome> {
-  const { organisation, ip, edge } = options;
+  const { organisation, ip, edge, encryption } = options;
   return withInstallation(options, async (cluster, { isServerForeign, ...installation }) => {
     const caCertificateType = edge === "f5" ? "nginx.org/ca" : "Opaque";
+    const now = new Date();
     const made = await ensurePki(cluster, {
       ...installation,
       caCertificateType,
       isServerForeign,
       ipAddresses: ip,
       organisation,
-      now: new Date(),
+      now,
     });
+    if (encryption) made.push(...(await ensureInternalPki(cluster, { ...installation, edge, now })));
     return told(...(made.length === 0 ? ["Everything is there: nothing was changed."] : made));
   });
 }
@@ -63,9 +72,15 @@ export async function bootstrap(options: BootstrapCommandOptions): Promise<PkiOu
 export async function status(options: PkiOptions): Promise<PkiOutcome> {
   return withInstallation(options, async (cluster, { fqdn, ...places }) => {
     const now = new Date();
-    const reports = inspectPki(await readPki(cluster, places), { fqdn, now });
+    const internal = await readInternalPki(cluster, places);
+    const isEncrypting = Object.values(internal).some((files) => files !== undefined);
+    const reports = [
+      ...inspectPki(await readPki(cluster, places), { fqdn, now }),
+      ...(isEncrypting ? inspectInternalPki(internal, now) : []),
+    ];
     const isWrong = reports.some(({ problems }) => problems.length > 0);
-    return { text: describeReports(reports, placeSecrets(places), now), isWrong };
+    const secrets = { ...placeSecrets(places), ...placeInternalSecrets(places) };
+    return { text: describeReports(reports, secrets, now), isWrong };
   });
 }
 
@@ -105,7 +120,8 @@ const ENDED = {
   none: ["No rotation overlaps: nothing was changed."],
 };
 
-interface Installation extends PkiPlaces {
+interface Installation extends PkiPlaces, InternalPkiPlaces {
+  names: PkiPlaces["names"] & InternalPkiPlaces["names"];
   fqdn: string;
   isServerForeign: boolean;
 }
@@ -134,6 +150,8 @@ async function locate(cluster: Cluster, options: PkiOptions): Promise<Installati
     names: {
       caCertificateSecret: options.caSecret,
       caKeyPairSecret: options.signingSecret,
+      internalCaSecret: options.internalCaSecret,
+      edgeClientSecret: options.edgeClientSecret,
       serverSecret: options.serverSecret ?? findServerSecretName(ingress, fqdn) ?? SERVER_SECRET,
     },
     namespaces: { orchestration: options.orchestrationNamespace, execution: namespace },

@@ -12,6 +12,7 @@ export {
   type OwnedObject,
 } from "./owned-objects.ts";
 export { type BootstrapOptions, ensurePki } from "./pki-bootstrap.ts";
+export { ensureInternalPki, type InternalPkiPlaces, placeInternalSecrets, readInternalPki } from "./pki-internal.ts";
 export { beginRotation, finishRotation, type RotationOptions, type RotationOutcome } from "./pki-rotation.ts";
 export {
   findBaseIngress,

@@ -12,6 +12,8 @@ export type { Hierarchy, HierarchyOptions } from "./hierarchy.ts";
 export { createHierarchy } from "./hierarchy.ts";
 export type { CertificateReport, CertificateRole, PkiFiles } from "./inspect.ts";
 export { countDaysLeft, inspectPki } from "./inspect.ts";
+export type { InternalPkiFiles } from "./inspect-internal.ts";
+export { inspectInternalPki, isEdgeOf } from "./inspect-internal.ts";
 export type { InstalledAuthorities, SecretFiles } from "./installed-authorities.ts";
 export {
   createAuthorityFiles,

@@ -12,7 +12,8 @@ export interface PkiFiles {
   readonly server: SecretFiles | undefined;
 }
 
-export type CertificateRole = "authority" | "previous" | "trust" | "server";
+type PublicRole = "authority" | "previous" | "trust" | "server";
+export type CertificateRole = PublicRole | "internal" | "edge-client";
 
 export interface CertificateReport {
   readonly role: CertificateRole;
@@ -25,7 +26,7 @@ export interface CertificateReport {
   readonly problems: readonly string[];
 }
 
-const PURPOSES: Record<CertificateRole, string> = {
+const PURPOSES: Record<PublicRole, string> = {
   authority: "signs certificates of clients and of the server",
   previous: "is being replaced: trusted, and signs the server's certificate, until the rotation is finished",
   trust: "what the edge lets clients in by",
@@ -35,13 +36,14 @@ const PURPOSES: Record<CertificateRole, string> = {
 /** Judges the certificates of an installation, each by itself and how they fit together. Never throws: what is wrong is the result. */
 export function inspectPki(pki: PkiFiles, { fqdn, now }: { fqdn: string; now: Date }): CertificateReport[] {
   const context: Context = { pki, fqdn, now };
-  const roles: CertificateRole[] = ["authority", "trust", "server"];
+  const roles: PublicRole[] = ["authority", "trust", "server"];
   if (pki.authority !== undefined && hasOverlap(pki.authority)) roles.splice(1, 0, "previous");
   return roles.map((role) => {
     const files = pki[role === "previous" ? "authority" : role];
-    if (files === undefined) return report(role, [], ["The Secret does not exist."]);
+    const subject = { role, purpose: PURPOSES[role] };
+    if (files === undefined) return report(subject, [], ["The Secret does not exist."]);
     const certificates = tryReadCertificates(files[FILES[role]] ?? "");
-    return report(role, certificates ?? [], JUDGES[role]({ ...context, files, certificates: certificates ?? [] }));
+    return report(subject, certificates ?? [], JUDGES[role]({ ...context, files, certificates: certificates ?? [] }));
   });
 }
 
@@ -58,14 +60,14 @@ interface Context {
 
 type Judge = (subject: Context & { files: SecretFiles; certificates: X509Certificate[] }) => string[];
 
-const FILES: Record<CertificateRole, string> = {
+const FILES: Record<PublicRole, string> = {
   authority: "tls.crt",
   previous: "previous.crt",
   trust: "ca.crt",
   server: "tls.crt",
 };
 
-const JUDGES: Record<CertificateRole, Judge> = {
+const JUDGES: Record<PublicRole, Judge> = {
   authority: (subject) => judgeAuthority(subject, "tls"),
   previous: (subject) => judgeAuthority(subject, "previous"),
   trust: judgeTrust,
@@ -108,7 +110,7 @@ function judgeServer({ pki, files, certificates, fqdn, now }: Parameters<Judge>[
   return problems;
 }
 
-function judgeTimes(certificates: readonly X509Certificate[], now: Date): string[] {
+export function judgeTimes(certificates: readonly X509Certificate[], now: Date): string[] {
   return certificates.flatMap((certificate) => {
     const { validFromDate, validToDate } = certificate;
     if (now < validFromDate) return [`${nameOf(certificate)} is valid only from ${validFromDate.toISOString()}.`];
@@ -116,7 +118,7 @@ function judgeTimes(certificates: readonly X509Certificate[], now: Date): string
   });
 }
 
-function isKeyOf(keyPem: string, certificate: X509Certificate): boolean {
+export function isKeyOf(keyPem: string, certificate: X509Certificate): boolean {
   try {
     return certificate.checkPrivateKey(createPrivateKey(keyPem));
   } catch {
@@ -124,14 +126,14 @@ function isKeyOf(keyPem: string, certificate: X509Certificate): boolean {
   }
 }
 
-function report(
-  role: CertificateRole,
+export function report(
+  subject: Pick<CertificateReport, "role" | "purpose">,
   certificates: readonly X509Certificate[],
   problems: readonly string[],
 ): CertificateReport {
   const ends = certificates.map(({ validToDate }) => validToDate.getTime());
   const notAfter = ends.length === 0 ? undefined : new Date(Math.min(...ends));
-  return { role, purpose: PURPOSES[role], certificates, notAfter, problems };
+  return { ...subject, certificates, notAfter, problems };
 }
 
 function nameOf({ subject }: X509Certificate): string {
