@@ -10,6 +10,8 @@ host ip link add cactus-kube type veth peer name eth0 netns 1
 ip link set lo up
 ip address add 10.245.0.1/30 dev eth0
 ip link set eth0 up
+# For the API server, which calls webhooks through their Services.
+ip route add 10.96.0.0/16 dev eth0
 host ip address add 10.245.0.2/30 dev cactus-kube
 host ip link set cactus-kube up
 for range in 10.244.0.0/24 10.96.0.0/16; do host ip route add $range via 10.245.0.1; done

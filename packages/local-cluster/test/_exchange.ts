@@ -1,5 +1,7 @@
 import { type ConnectionOptions, connect } from "node:tls";
 
+const PATIENCE_MS = 20_000;
+
 export interface Answer {
   status: number;
   headers: Record<string, string>;
@@ -16,6 +18,7 @@ export async function exchange(request: string | Buffer, tls: ConnectionOptions)
     // The answer may come before the request is through, and the other side close upon it.
     socket.once("error", (error) => (chunks.length > 0 ? resolve() : reject(error)));
   });
+  socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error(`no answer within ${PATIENCE_MS / 1000} s`)));
   socket.write(request);
   await closed;
   return parseAnswer(Buffer.concat(chunks).toString("latin1"));

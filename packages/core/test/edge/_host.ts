@@ -14,6 +14,7 @@ import { type Seen, SOON, startEcho } from "./_echo.ts";
 const { readHostSettings, buildRoute } = edgeProfiles["ingress-nginx"];
 const BASE = new URL("../../../../infra/kubernetes/edge/ingress-nginx/edge.yaml", import.meta.url);
 const DAY_MS = 86_400_000;
+const IN_A_ROW = 20;
 
 /** What the orchestrator tells runners. */
 export const PROXY_PREFIX = readProxyPrefix({ statefulSet: {}, service: {} });
@@ -44,6 +45,8 @@ export interface EdgeHost extends AsyncDisposable {
   /** What signs clients' certificates, and could have for the last month. */
   authority: Authority;
   authorityKeyPem: string;
+  /** Builds an instance's route as the orchestrator does. */
+  buildRoute(name: string): V1Ingress;
   /** Makes an instance and its route; does not wait for it. */
   addInstance(name: string): Promise<void>;
   untilServed(name: string): Promise<void>;
@@ -87,18 +90,25 @@ export async function openHost(edge: EdgeUnderTest, { host, size = 4 }: HostOpti
   const get: EdgeHost["get"] = (target, headers = [], tls = {}) =>
     send(`${[`GET ${target} HTTP/1.1`, `Host: ${name}`, "Connection: close", ...headers].join("\r\n")}\r\n\r\n`, tls);
 
+  const buildRouteOf = (instance: string): V1Ingress =>
+    buildRoute({
+      ...{ installationId: "test", teststackId: instance, name: instance, namespace, owner: echo.owner },
+      ...{ hostSettings, servicePort: 80, proxyPrefix: PROXY_PREFIX, caSecretName: CA_SECRET },
+    });
+
   return {
     ...{ host: name, namespace, cluster, authority, authorityKeyPem, send, get },
+    buildRoute: buildRouteOf,
     async addInstance(instance) {
       await echo.addService(instance);
-      const body = buildRoute({
-        ...{ installationId: "test", teststackId: instance, name: instance, namespace, owner: echo.owner },
-        ...{ hostSettings, servicePort: 80, proxyPrefix: PROXY_PREFIX, caSecretName: CA_SECRET },
-      });
-      await networking.createNamespacedIngress({ namespace, body });
+      await networking.createNamespacedIngress({ namespace, body: buildRouteOf(instance) });
     },
     async untilServed(instance) {
-      await vi.waitFor(async () => expect((await get(`/${instance}/`)).seen?.instance).toBe(instance), SOON);
+      await vi.waitFor(async () => {
+        // For a moment after a reload nginx answers by its old workers too.
+        for (let turn = 0; turn < IN_A_ROW; turn += 1)
+          expect((await get(`/${instance}/`)).seen?.instance).toBe(instance);
+      }, SOON);
     },
     async setSecret(secret, files) {
       const found = await core.readNamespacedSecret({ namespace, name: secret });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { describeAdmission } from "./_admission.ts";
 import { describeClosure } from "./_closure.ts";
 import { type IngressNginx, openIngressNginx } from "./_ingress-nginx.ts";
 import { describePaths } from "./_paths.ts";
@@ -15,4 +16,5 @@ describe("ingress-nginx", () => {
   describeVerification(() => edge);
   describePaths(() => edge);
   describeClosure(() => edge);
+  describeAdmission(() => edge);
 });
