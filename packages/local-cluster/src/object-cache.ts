@@ -7,7 +7,7 @@ export class ObjectCache<TObject extends KubernetesObject> implements Disposable
   /** Called after each change. */
   onChange: (object: TObject, type: "ADDED" | "MODIFIED" | "DELETED") => void = () => undefined;
 
-  private constructor(cluster: Pick<ClusterApi, "watch">, resource: string, options: ListOptions) {
+  private constructor(cluster: ClusterApi, resource: string, options: ListOptions) {
     this.#watch = cluster.watch<TObject>(resource, options, ({ type, object }) => {
       if (type === "DELETED") this.#objects.delete(keyOf(object.metadata));
       else this.#objects.set(keyOf(object.metadata), object);
@@ -17,7 +17,7 @@ export class ObjectCache<TObject extends KubernetesObject> implements Disposable
 
   /** Watches a resource; returns when all that the cluster has at this time has been reported. */
   static async open<TObject extends KubernetesObject>(
-    cluster: Pick<ClusterApi, "list" | "watch">,
+    cluster: ClusterApi,
     resource: string,
     options: ListOptions = {},
   ): Promise<ObjectCache<TObject>> {

@@ -15,7 +15,7 @@ import { RoutingTable } from "./routing-table.ts";
 import { TLS_SETTINGS, TlsContexts } from "./tls-contexts.ts";
 
 export interface EdgeOptions {
-  cluster: Pick<ClusterApi, "list" | "watch" | "patch">;
+  cluster: ClusterApi;
   /** Address to listen on, and to tell in the Ingresses' status. */
   host: string;
   /** 0 takes a free one. */

@@ -5,13 +5,13 @@ import type { Logger } from "../logger.ts";
 
 /** Tells in each Ingress's `status.loadBalancer` where the edge is reached. */
 export class IngressStatus {
-  readonly #cluster: Pick<ClusterApi, "patch">;
+  readonly #cluster: ClusterApi;
   readonly #logger: Logger;
   readonly #wanted: object;
   /** Told once each; a status that someone else changes is theirs. */
   readonly #told = new Set<string>();
 
-  constructor(cluster: Pick<ClusterApi, "patch">, { ip, port }: { ip: string; port: number }, logger: Logger) {
+  constructor(cluster: ClusterApi, { ip, port }: { ip: string; port: number }, logger: Logger) {
     this.#cluster = cluster;
     this.#logger = logger;
     this.#wanted = { ingress: [{ ip, ports: [{ port, protocol: "TCP" }] }] };

@@ -40,11 +40,7 @@ export class RoutingTable implements Disposable {
   }
 
   /** Reads the cluster; returns when the table holds all of it, so that no host is open for want of its other half. */
-  static async open(
-    cluster: Pick<ClusterApi, "list" | "watch">,
-    classes: readonly string[],
-    logger: Logger,
-  ): Promise<RoutingTable> {
+  static async open(cluster: ClusterApi, classes: readonly string[], logger: Logger): Promise<RoutingTable> {
     const [secrets, services, slices, ingresses] = await Promise.all([
       ObjectCache.open<Stored<V1Secret>>(cluster, "secrets"),
       ObjectCache.open<Stored<V1Service>>(cluster, "services"),
