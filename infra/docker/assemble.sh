@@ -2,7 +2,8 @@
 # Lays out the root file system of an image from this checkout: one package of the workspace, built, with what it needs
 # to run, the Node that the repository pins, and the C library of this machine. Nothing else: no shell, no package manager.
 # Runs as the Dockerfile's build stage, and as it is for the test cluster, which has no registry to build from.
-set -euo pipefail
+set -Eeuo pipefail
+exec >&2
 
 usage="usage: assemble.sh <package> <folder>    e.g. assemble.sh @cactus/orchestrator /tmp/rootfs"
 package=${1:?$usage} root=$(realpath -m "${2:?$usage}")
