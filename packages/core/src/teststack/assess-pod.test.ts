@@ -1,5 +1,5 @@
 import type { V1ContainerStatus, V1Pod } from "@kubernetes/client-node";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { assessPod, type BoundPod, countRestarts } from "./assess-pod.ts";
 
 const bound: BoundPod = { uid: "uid-1", restarts: 0 };
@@ -148,4 +148,63 @@ test.each<[string, V1Pod[], BoundPod | undefined, object]>([
 test("restarts are counted over containers and sidecars", () => {
   const init = [container("db", { restartCount: 2 }), container("migrate", { restartCount: 5 })];
   expect(countRestarts(pod({ containers: [container("envoy", { restartCount: 1 })], init }))).toBe(3);
+});
+
+/** As injectors change a Pod: an init container that redirects its traffic, and their proxy before all other containers. */
+describe.each([
+  ["Linkerd", "linkerd-init", "linkerd-proxy"],
+  ["Istio", "istio-init", "istio-proxy"],
+  ["TESTSTACK_ENCRYPTION=sidecar", "migrate", "tls"],
+])("a Pod with the sidecar of %s", (_, redirect, proxy) => {
+  function injected(containers: { proxy?: Partial<V1ContainerStatus>; runner?: Partial<V1ContainerStatus> }): V1Pod {
+    const ended = { state: { terminated: { exitCode: 0, reason: "Completed" } } };
+    const init = [container(redirect, ended), container(proxy, { started: true, ...containers.proxy })];
+    const statuses = [container("envoy", containers.runner)];
+    const isReady = [...init.slice(1), ...statuses].every(({ ready }) => ready);
+    const made = pod({ ready: isReady, containers: statuses, init });
+    const initContainers = [{ name: redirect }, { name: proxy, restartPolicy: "Always" }];
+    return { ...made, spec: { containers: [], initContainers } };
+  }
+
+  test.each<[string, V1Pod, BoundPod | undefined, object]>([
+    ["is ready with its proxy", injected({}), undefined, { state: "ready" }],
+    [
+      "waits for its proxy, and says so",
+      injected({ proxy: { ready: false }, runner: waiting("PodInitializing") }),
+      undefined,
+      { state: "starting", waitingFor: `starting ${proxy}, envoy` },
+    ],
+    [
+      "waits for its runner behind the proxy",
+      injected({ runner: { ready: false } }),
+      undefined,
+      { state: "starting", waitingFor: "starting envoy" },
+    ],
+    [
+      "cannot start without its proxy",
+      injected({ proxy: { ready: false, restartCount: 4, lastState: crashed } }),
+      undefined,
+      { state: "lost", reason: "container_cannot_start" },
+    ],
+    [
+      "keeps its test when the proxy has restarted",
+      injected({ proxy: { restartCount: 1, lastState: killed } }),
+      bound,
+      { state: "ready" },
+    ],
+    [
+      "is unready, and no more, while the proxy is down",
+      injected({ proxy: { ready: false, state: killed } }),
+      bound,
+      { state: "starting" },
+    ],
+    [
+      "loses its test with its runner",
+      injected({ runner: { restartCount: 1, lastState: crashed } }),
+      bound,
+      { state: "lost", reason: "container_restarted" },
+    ],
+  ])("%s", (_what, injectedPod, boundPod, expected) => {
+    expect(assessPod([injectedPod], boundPod)).toMatchObject(expected);
+  });
 });

@@ -1,8 +1,12 @@
 import type { V1ContainerStatus, V1Pod } from "@kubernetes/client-node";
 import type { PodCondition } from "../lifecycle/index.ts";
+import { TLS_CONTAINER } from "./tls-sidecar.ts";
 
 /** Restarts of one container while it starts that we put down to impatience (its database was not up yet, say). */
 const TOLERATED_START_RESTARTS = 3;
+
+/** Sidecars that pass on what others say, ours and those that service meshes inject: no test is lost with them. */
+const PROXIES = new Set([TLS_CONTAINER, "istio-proxy", "linkerd-proxy"]);
 
 /** A Pod as it was when it was found ready. */
 export interface BoundPod {
@@ -41,7 +45,7 @@ function assessEnded({ status }: V1Pod): PodCondition | undefined {
 }
 
 function assessContainers(pod: V1Pod, bound: BoundPod | undefined): PodCondition | undefined {
-  const statuses = listLastingContainers(pod);
+  const statuses = bound === undefined ? listLastingContainers(pod) : listTestHolders(pod);
   const stopped = statuses.find(({ state }) => state?.terminated !== undefined) ?? statuses.find(hasRestarted);
   if (stopped === undefined) return undefined;
   if (bound !== undefined && (countRestarts(pod) > bound.restarts || stopped.state?.terminated !== undefined)) {
@@ -57,9 +61,9 @@ function assessContainers(pod: V1Pod, bound: BoundPod | undefined): PodCondition
   return undefined;
 }
 
-/** Restarts of all containers that are meant to run as long as the Pod. */
+/** Restarts of all containers that are meant to run as long as the Pod, and with which a test is lost. */
 export function countRestarts(pod: V1Pod): number {
-  return listLastingContainers(pod).reduce((sum, status) => sum + status.restartCount, 0);
+  return listTestHolders(pod).reduce((sum, status) => sum + status.restartCount, 0);
 }
 
 /** Containers and sidecars, without the init containers that end by nature. */
@@ -68,6 +72,10 @@ function listLastingContainers(pod: V1Pod): V1ContainerStatus[] {
   const names = new Set(sidecars.map((container) => container.name));
   const sidecarStatuses = (pod.status?.initContainerStatuses ?? []).filter((status) => names.has(status.name));
   return [...(pod.status?.containerStatuses ?? []), ...sidecarStatuses];
+}
+
+function listTestHolders(pod: V1Pod): V1ContainerStatus[] {
+  return listLastingContainers(pod).filter(({ name }) => !PROXIES.has(name));
 }
 
 function hasRestarted(status: V1ContainerStatus): boolean {
