@@ -1,19 +1,25 @@
 import type { PkiWatch } from "@cactus/core/kubernetes";
-import { type CertificateReport, countDaysLeft, inspectPki } from "@cactus/core/pki";
+import { type CertificateReport, countDaysLeft, inspectInternalPki, inspectPki } from "@cactus/core/pki";
 import { Gauge } from "prom-client";
 import type { Config } from "./config.ts";
 import type { Deps } from "./deps.ts";
+import type { TeststackPlans } from "./teststack-plans.ts";
 
 /** What the installation's certificates are like now; nothing before they are known, or without a cluster. */
 export type CertificateReports = () => CertificateReport[];
 
 export function openCertificateReports(deps: {
   pki: PkiWatch | undefined;
-  config: Pick<Config, "TEST_EXECUTION_FQDN">;
+  plans: Pick<TeststackPlans, "tls"> | undefined;
+  config: Pick<Config, "TEST_EXECUTION_FQDN" | "TESTSTACK_ENCRYPTION">;
   now: () => Date;
 }): CertificateReports {
-  const { pki, config, now } = deps;
-  return () => (pki?.synced ? inspectPki(pki.files(), { fqdn: config.TEST_EXECUTION_FQDN, now: now() }) : []);
+  const { pki, plans, config, now } = deps;
+  const tls = config.TESTSTACK_ENCRYPTION === "sidecar" ? plans?.tls : undefined;
+  return () => [
+    ...(pki?.synced ? inspectPki(pki.files(), { fqdn: config.TEST_EXECUTION_FQDN, now: now() }) : []),
+    ...(tls?.synced ? inspectInternalPki(tls.files(), now()) : []),
+  ];
 }
 
 /** Says in words what is wrong, by what each certificate is; `ok` when nothing is, `not known yet` before they were read. */
@@ -23,7 +29,7 @@ export function describeCertificates(reports: CertificateReport[]): string {
   return problems.length === 0 ? "ok" : problems.join(" ");
 }
 
-/** Adds gauges of the certificates, which are read when they are asked for. Their label has four values at most. */
+/** Adds gauges of the certificates, which are read when they are asked for. Their label has six values at most. */
 export function measureCertificates({
   metrics,
   certificateReports,

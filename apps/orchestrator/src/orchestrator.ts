@@ -109,7 +109,7 @@ async function createDeps(config: Config, stack: AsyncDisposableStack): Promise<
     pki,
     plans,
     authority,
-    certificateReports: openCertificateReports({ pki, config, now }),
+    certificateReports: openCertificateReports({ pki, plans, config, now }),
     edgeProbe: createEdgeProbe({ authority, config, now }),
     procedures: openProcedures(config.TEST_PROCEDURES_DIRECTORY, logger),
     resolveCaller: createCallerResolver({ db, verifyToken: createTokenVerifier(config) }),

@@ -6,8 +6,10 @@ import {
   type Authority,
   INTERNAL_CLIENTS,
   type InternalFiles,
+  type InternalPkiFiles,
+  inspectInternalPki,
   issueInternalFiles,
-  loadAuthority,
+  loadPair,
   PkiError,
   type SecretFiles,
 } from "@cactus/core/pki";
@@ -66,31 +68,28 @@ export class TeststackTls implements AsyncDisposable {
     return this.#secret.synced && this.#edgeSecret.synced;
   }
 
+  /** What the Secrets hold now. */
+  files(): InternalPkiFiles {
+    return { internal: this.#secret.files, "edge-client": this.#edgeSecret.files };
+  }
+
   /** Checks that an encrypted instance could be made and reached. @throws {OrchestratorError} `unavailable`, with the reason */
   check(): void {
-    const { rootPem } = this.#getAuthority();
-    const { TEST_EXECUTION_NAMESPACE, TESTSTACK_EDGE_CLIENT_SECRET_NAME } = this.#config;
-    const name = `${TEST_EXECUTION_NAMESPACE}/${TESTSTACK_EDGE_CLIENT_SECRET_NAME}`;
-    const files = getFiles(this.#edgeSecret, name);
-    if (!files["ca.crt"]?.includes(rootPem.trim()))
-      throw unavailable(`ca.crt in Secret ${name} is not the internal CA`);
+    if (!this.synced) throw unavailable("the cluster has not answered yet");
+    const reports = inspectInternalPki(this.files(), this.#now());
+    const [problem] = reports.flatMap(({ role, problems }) => problems.map((text) => `${role}: ${text}`));
+    if (problem !== undefined) throw unavailable(problem.replace(/\.$/, ""));
   }
 
   #getAuthority(): Authority {
-    const name = `${this.#config.TEST_ORCHESTRATION_NAMESPACE}/${this.#config.TESTSTACK_INTERNAL_CA_SECRET_NAME}`;
-    const files = getFiles(this.#secret, name);
+    const files = this.#secret.files ?? {};
     const now = this.#now();
     if (this.#loaded?.files === files && now < this.#loaded.authority.notAfter) return this.#loaded.authority;
     try {
-      const authority = loadAuthority({
-        certificatePem: files["tls.crt"] ?? "",
-        privateKeyPem: files["tls.key"] ?? "",
-        now,
-      });
-      this.#loaded = { files, authority };
-      return authority;
+      this.#loaded = { files, authority: loadPair(files, "tls", now) };
+      return this.#loaded.authority;
     } catch (error) {
-      if (error instanceof PkiError) throw unavailable(`Secret ${name}: ${error.message.replace(/\.$/, "")}`, error);
+      if (error instanceof PkiError) throw unavailable(`the internal CA: ${error.message.replace(/\.$/, "")}`, error);
       throw error;
     }
   }
@@ -119,7 +118,11 @@ export class TeststackTls implements AsyncDisposable {
     const now = this.#now();
     if (this.#own?.authority !== authority || now.getTime() >= this.#own.renewAt) {
       const renewAt = now.getTime() + (OWN_DAYS * DAY_MS) / 2;
-      this.#own = { authority, renewAt, credentials: issueOwn(authority, now) };
+      const credentials = issueOwn(authority, now);
+      this.#own = { authority, renewAt, credentials };
+      credentials.catch(() => {
+        this.#own = undefined;
+      });
     }
     return this.#own.credentials;
   }
@@ -127,12 +130,6 @@ export class TeststackTls implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.#secret, this.#edgeSecret].map((secret) => secret[Symbol.asyncDispose]()));
   }
-}
-
-function getFiles(secret: SecretWatch, name: string): SecretFiles {
-  if (!secret.synced) throw unavailable("the cluster has not answered yet");
-  if (secret.files !== undefined) return secret.files;
-  throw unavailable(`Secret ${name} does not exist: cactus pki bootstrap --encryption makes it`);
 }
 
 async function issueOwn(authority: Authority, now: Date): Promise<RunnerCredentials> {
