@@ -83,6 +83,11 @@ test("a route for F5's controller is a minion: TLS and client verification are i
   });
 });
 
+test("a route to an older runner, which has no proxy prefix, is a plain one", () => {
+  const { metadata } = edgeProfiles["ingress-nginx"].buildRoute({ ...route, proxyPrefix: "" });
+  expect(metadata?.annotations?.["nginx.ingress.kubernetes.io/rewrite-target"]).toBe("/$1");
+});
+
 const upstreamTls = { clientSecretName: "teststack-edge-client" };
 
 test.each<[EdgeProfileName, Record<string, string>]>([
