@@ -108,8 +108,8 @@ include /etc/nginx/modules-enabled/*stream.conf;
 events {}
 stream {
   map $ssl_client_s_dn $runner {
-    "CN=edge.cactus-orchestrator" 127.0.0.1:8080;
-    "CN=orchestrator.cactus-orchestrator" 127.0.0.1:8080;
+    "CN=edge.cactus-orchestrator" $server_addr:8080;
+    "CN=orchestrator.cactus-orchestrator" $server_addr:8080;
   }
   server {
     listen 8443 ssl;

@@ -104,12 +104,12 @@ export function findRunnerPort({ service, statefulSet }: Template, servicePort: 
 }
 
 /**
- * Passes on what edge and orchestrator send, as it comes, and nobody else's. Files are named beside this one; the root
- * file system is read-only. Debian's nginx has streams in a module of its own; where they are built in there is no such
- * folder.
+ * Passes on what edge and orchestrator send, as it comes, and nobody else's, to the Pod's own address, where a Service would
+ * have found the runner; that does not leave the Pod. Files are named beside this one; the root file system is read-only.
+ * Debian's nginx has streams in a module of its own; where they are built in there is no such folder.
  */
 function buildConfiguration(runnerPort: number): string {
-  const runner = `127.0.0.1:${runnerPort}`;
+  const runner = `$server_addr:${runnerPort}`;
   const clients = Object.values(INTERNAL_CLIENTS).map((name) => `    "CN=${name}" ${runner};`);
   return `daemon off;
 worker_processes 1;
