@@ -42,7 +42,10 @@ export function connect(options: ConnectOptions): Kysely<Database> {
     keepAlive: true,
     application_name: "cactus-orchestrator",
   });
-  pool.on("error", options.onIdleError ?? (() => {}));
+  const onError = options.onIdleError ?? (() => {});
+  pool.on("error", onError);
+  // A connection that is lost while it is in use tells its query, and itself once more: unheard, that would end the process.
+  pool.on("connect", (client) => client.on("error", onError));
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 }
 
