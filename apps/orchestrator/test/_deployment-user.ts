@@ -1,5 +1,7 @@
 import { request } from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, fetch as fetchWithAgent } from "undici";
+import { vi } from "vitest";
 import {
   type ClientCertificate,
   createOrchestratorClient,
@@ -16,6 +18,16 @@ export interface LiveRun {
   certificate: ClientCertificate;
   /** From the request to the test that can be used. */
   events: RunEvent[];
+}
+
+/** Waits until the API is reached: each of nginx's workers learns of a change by itself, so one answer is not enough. */
+export async function untilServed({ client }: Pick<DeploymentUser, "client">): Promise<void> {
+  await vi.waitFor(async () => {
+    for (let answers = 0; answers < 30; answers += 1) {
+      await client.procedures.list.query();
+      await sleep(50);
+    }
+  }, 60_000);
 }
 
 /** A user with a token, outside of the cluster: knows the API's address and the edge's, and nothing else. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RbacAuthorizationV1Api } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { ACCOUNT, type Deployment, startDeployment } from "./_deployment.ts";
-import { type DeploymentUser, type LiveRun, openUser } from "./_deployment-user.ts";
+import { type DeploymentUser, type LiveRun, openUser, untilServed } from "./_deployment-user.ts";
 import { killContainer, leaveOrphans, listObjects, refuseServices } from "./_mischief.ts";
 
 /** Long tests: a Pod takes its seconds on a busy machine, and a rollout waits for each. */
@@ -17,13 +17,7 @@ let orphans: string;
 beforeAll(async () => {
   deployment = await startDeployment();
   user = await openUser(deployment, "tester");
-  // Each of nginx's workers learns of a route by itself, within a second: one answer is not enough.
-  await vi.waitFor(async () => {
-    for (let answers = 0; answers < 30; answers += 1) {
-      await user.client.procedures.list.query();
-      await sleep(50);
-    }
-  }, 60_000);
+  await untilServed(user);
 }, 2 * LONG);
 afterAll(async () => {
   await user?.[Symbol.asyncDispose]();

@@ -7,8 +7,11 @@ const PROGRAMS = {
   "/bin/ip": "iproute2",
   "/usr/bin/containerd": "containerd",
   "/usr/bin/openssl": "openssl",
+  "/usr/bin/tcpdump": "tcpdump",
   "/usr/lib/cni/ptp": "containernetworking-plugins",
+  "/usr/lib/nginx/modules/ngx_stream_module.so": "libnginx-mod-stream",
   "/usr/sbin/nft": "nftables",
+  "/usr/sbin/nginx": "nginx-light",
   "/usr/sbin/runc": "runc",
 };
 
