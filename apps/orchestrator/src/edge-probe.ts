@@ -12,6 +12,8 @@ type ProbeResult = { reached: true } | { reached: false; why: string };
 export type EdgeProbe = (teststackName: string) => Promise<ProbeResult>;
 
 const TIMEOUT_MS = 3_000;
+/** Connections that must all lead there: an edge has several workers, and each learns of a route in its own time. */
+const CONNECTIONS = 4;
 
 /** How the runner refuses a client that is not its test's: it was reached then. Others do not speak so. */
 const RUNNER_ANSWERS = /active test procedure|Forwarded certificate does not match|marked as finished/;
@@ -52,9 +54,10 @@ export function createEdgeProbe(deps: {
   return async (teststackName) => {
     try {
       const { cert, key, ca } = await getIdentity();
-      const { status, body } = await get(`/${teststackName}/dcap`, { config, cert, key, ca });
-      if (RUNNER_ANSWERS.test(body)) return { reached: true };
-      return { reached: false, why: `the edge answers ${status}` };
+      const ask = () => get(`/${teststackName}/dcap`, { config, cert, key, ca });
+      const answers = await Promise.all(Array.from({ length: CONNECTIONS }, ask));
+      const other = answers.find(({ body }) => !RUNNER_ANSWERS.test(body));
+      return other === undefined ? { reached: true } : { reached: false, why: `the edge answers ${other.status}` };
     } catch (error) {
       return { reached: false, why: error instanceof Error ? error.message : "no answer" };
     }

@@ -6,8 +6,9 @@ export async function proveRoute({ deps, teststack, commit }: StepContext): Prom
   const result = await deps.edgeProbe(teststack.name);
   if (!result.reached) throw new NotYet(`The public address does not lead to the teststack yet: ${result.why}.`);
   const testUrl = buildTestUrl(teststack.name, deps.config);
+  const seconds = (deps.now().getTime() - teststack.phase_since.getTime()) / 1000;
   await commit({
     teststack: { phase: "routed" },
-    events: [{ kind: "routed", message: "Reached through the public address.", detail: { testUrl } }],
+    events: [{ kind: "routed", message: "Reached through the public address.", detail: { testUrl, seconds } }],
   });
 }
