@@ -56,6 +56,23 @@ test("with it, nothing of the whole job can be read, from request to result; and
   expect(await listSecrets()).toEqual([]);
 });
 
+test("an instance that stands in another's place is spoken to neither by the edge nor by the orchestrator", async () => {
+  const [live, other] = await Promise.all([runJob(), runJob()]);
+  const lead = (to: LiveRun): Promise<string> => {
+    const patch = { spec: { selector: { "cactus-orchestrator/teststack": labels.get(nameOf(to)) } } };
+    return deployment.kubectl("-n", EXECUTION.namespace, "patch", "service", nameOf(live), "-p", JSON.stringify(patch));
+  };
+  const askRunner = () => user.client.runs.status.query({ runId: live.run.runId }).then(() => "answered", String);
+  expect(await askRunner()).toBe("answered");
+  await lead(other);
+  await expect.poll(() => user.visit(live), { timeout: 20_000 }).toBe(502);
+  await expect.poll(askRunner, { timeout: 20_000 }).toContain("The runner does not answer.");
+  await lead(live);
+  await expect.poll(() => user.visit(live), { timeout: 20_000 }).toBe(200);
+  await expect.poll(askRunner, { timeout: 20_000 }).toBe("answered");
+  await Promise.all([endJob(live), endJob(other)]);
+});
+
 test("the orchestrator may do what it does, and has used what the component grants it beside", async () => {
   const requests = (await deployment.listRequests()).filter(({ receivedAt }) => receivedAt >= began);
   expect(requests.filter(({ isForbidden }) => isForbidden)).toEqual([]);
@@ -63,7 +80,9 @@ test("the orchestrator may do what it does, and has used what the component gran
   expect([...used]).toEqual(expect.arrayContaining(["create test-execution//secrets", "list test-execution//secrets"]));
 });
 
+/** Of each instance's Pod, by the instance's name. */
 const addresses = new Map<string, string>();
+const labels = new Map<string, string>();
 
 /** From a request to an answer that the device has got. */
 async function runJob(): Promise<LiveRun> {
@@ -74,6 +93,7 @@ async function runJob(): Promise<LiveRun> {
     labelSelector: `app=${nameOf(live)}`,
   });
   addresses.set(nameOf(live), items[0]?.status?.podIP ?? "");
+  labels.set(nameOf(live), items[0]?.metadata?.labels?.["cactus-orchestrator/teststack"] ?? "");
   return live;
 }
 

@@ -23,7 +23,7 @@ export interface RouteInput extends TeststackIdentity {
 }
 
 /** How the edge speaks to an encrypted instance. */
-export interface UpstreamTls {
+interface UpstreamTls {
   /** Secret with what the edge shows (`tls.crt`, `tls.key`) and what verifies the instance (`ca.crt`), beside the route. */
   clientSecretName: string;
 }
