@@ -14,18 +14,18 @@ type Issue = (options?: {
 export const CLIENTS: Record<string, [isLetIn: boolean, (issue: Issue, host: EdgeHost) => Promise<ConnectionOptions>]> =
   {
     // Empty subject, critical name of a hardware module, three tiers.
-    "a device": [true, async (issue) => send(await issue())],
-    "an aggregator": [true, async (issue) => send(await issue({ kind: "aggregator" }))],
+    "a device": [true, async (issue) => showing(await issue())],
+    "an aggregator": [true, async (issue) => showing(await issue({ kind: "aggregator" }))],
     "a device with the suite of IEEE 2030.5 and nothing else": [
       true,
       async (issue) => ({
-        ...send(await issue()),
+        ...showing(await issue()),
         maxVersion: "TLSv1.2",
         ciphers: "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0",
       }),
     ],
-    "a device in TLS 1.2": [true, async (issue) => ({ ...send(await issue()), maxVersion: "TLSv1.2" })],
-    "a device that names no server": [false, async (issue) => ({ ...send(await issue()), servername: "" })],
+    "a device in TLS 1.2": [true, async (issue) => ({ ...showing(await issue()), maxVersion: "TLSv1.2" })],
+    "a device that names no server": [false, async (issue) => ({ ...showing(await issue()), servername: "" })],
     nobody: [false, async () => NOBODY],
     "nobody in TLS 1.2": [false, async () => ({ ...NOBODY, maxVersion: "TLSv1.2" })],
     "nobody with the suite of IEEE 2030.5": [
@@ -41,8 +41,8 @@ export const CLIENTS: Record<string, [isLetIn: boolean, (issue: Issue, host: Edg
         return { cert: chainPem, key: privateKeyPem ?? "" };
       },
     ],
-    "a device whose certificate has expired": [false, async (issue) => send(await issue({ daysAgo: 2 }))],
-    "a device whose certificate is of tomorrow": [false, async (issue) => send(await issue({ daysAgo: -1 }))],
+    "a device whose certificate has expired": [false, async (issue) => showing(await issue({ daysAgo: 2 }))],
+    "a device whose certificate is of tomorrow": [false, async (issue) => showing(await issue({ daysAgo: -1 }))],
     "a device without its intermediates": [
       false,
       async (issue) => {
@@ -63,7 +63,7 @@ export const CLIENTS: Record<string, [isLetIn: boolean, (issue: Issue, host: Edg
     ],
   };
 
-function send({ chain, key }: { chain: string[]; key: string }): ConnectionOptions {
+function showing({ chain, key }: { chain: string[]; key: string }): ConnectionOptions {
   return { cert: chain.join(""), key };
 }
 

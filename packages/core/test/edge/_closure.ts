@@ -1,3 +1,4 @@
+import { request } from "undici";
 import { describe, expect, test } from "vitest";
 import {
   BASE_NAME,
@@ -58,9 +59,17 @@ export function describeClosure(edge: () => EdgeUnderTest): void {
           const { seen } = await host.get(path, headers, NOBODY);
           expect(seen?.target ?? "").not.toMatch(new RegExp(`^${PROXY_PREFIX}/`));
         }
+        expect(await askPlainly(edge(), host, path)).not.toContain(`"${PROXY_PREFIX}/`);
       }
     });
   });
+}
+
+/** What is answered to HTTP without TLS. */
+async function askPlainly({ address }: EdgeUnderTest, { host }: EdgeHost, path: string): Promise<string> {
+  if (address.plainPort === undefined) return "nobody listens";
+  const { body } = await request(`http://${address.host}:${address.plainPort}${path}`, { headers: { host } });
+  return body.text();
 }
 
 /** Waits until the edge has read all that was written before: routes are served in the order in which they are made. */

@@ -28,7 +28,8 @@ export interface EdgeUnderTest extends AsyncDisposable {
   cluster: Cluster;
   /** An image in which there is `node`. */
   image: string;
-  address: { host: string; port: number };
+  /** `plainPort` speaks HTTP without TLS. */
+  address: { host: string; port: number; plainPort?: number };
 }
 
 /** What a request came to. */

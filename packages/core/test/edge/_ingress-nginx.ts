@@ -18,7 +18,7 @@ export async function openIngressNginx(): Promise<IngressNginx> {
   const { spec } = await cluster.core.readNamespacedService({ namespace, name: "ingress-nginx-controller" });
   const owned = stack.move();
   return {
-    ...{ cluster, image: kubernetes.image, address: { host: spec?.clusterIP ?? "", port: 443 } },
+    ...{ cluster, image: kubernetes.image, address: { host: spec?.clusterIP ?? "", port: 443, plainPort: 80 } },
     async countReloads() {
       const { items } = await cluster.core.listNamespacedPod({ namespace });
       const logs = items.map(({ metadata }) =>
