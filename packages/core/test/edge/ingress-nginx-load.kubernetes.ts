@@ -60,9 +60,7 @@ test(
     }
     const { asked, failures } = await steady.stop();
     tell(`${IN_TURN} in turn: ${describeTimes(delays)} after it was made`);
-    tell(
-      `of the 20 requests after each first answer, ${misses / IN_TURN} were answered by a worker that was about to end`,
-    );
+    tell(`of the 20 requests after each first answer, ${misses / IN_TURN} met a worker that did not know the route`);
     tell(
       `${(await edge.countReloads()) - reloads} reloads; meanwhile ${asked} GETs of another, ${failures.length} failed`,
     );
