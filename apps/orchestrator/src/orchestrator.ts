@@ -16,15 +16,7 @@ import {
   viaServiceProxy,
 } from "@cactus/core/runner";
 import { buildSelector } from "@cactus/core/teststack";
-import {
-  connect,
-  ensureInstallation,
-  listen,
-  migrateToLatest,
-  RUN_EVENT_CHANNEL,
-  TESTSTACK_CHANNEL,
-  type Teststack,
-} from "@cactus/db";
+import { connect, listen, RUN_EVENT_CHANNEL, TESTSTACK_CHANNEL, type Teststack } from "@cactus/db";
 import { createCallerResolver } from "./auth/caller.ts";
 import { createTokenVerifier } from "./auth/token-verifier.ts";
 import { openAuthorityStore } from "./authority-store.ts";
@@ -34,7 +26,9 @@ import type { Deps } from "./deps.ts";
 import { createEdgeProbe } from "./edge-probe.ts";
 import { buildServer } from "./http/server.ts";
 import { createLogger } from "./log.ts";
-import { createMetrics, type Metrics } from "./metrics.ts";
+import { createMetrics, type Metrics, measureTeststacks } from "./metrics.ts";
+import { findOrphans } from "./orphans.ts";
+import { prepareDatabase } from "./prepare-database.ts";
 import { openProcedures } from "./procedures.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import type { ReconcilerDeps } from "./reconcile/step-context.ts";
@@ -61,14 +55,17 @@ export interface Orchestrator extends AsyncDisposable {
 }
 
 /**
- * Starts one replica: migrates the database, then serves and reconciles until it is disposed, which lets go in the
- * opposite order: no new request, no new step, leases given back.
+ * Starts one replica: migrates the database, which it waits for until `signal` is aborted, then serves and reconciles until
+ * it is disposed, which lets go in the opposite order: no new request, no new step, leases given back.
  *
- * @throws {Error} when the database cannot be reached or migrated, or the port is taken
+ * @throws {Error} when the database refuses or cannot be migrated, or the port is taken; `AbortError` when no longer wanted
  */
-export async function startOrchestrator(config: Config): Promise<Orchestrator> {
+export async function startOrchestrator(
+  config: Config,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Orchestrator> {
   await using starting = new AsyncDisposableStack();
-  const deps = await createDeps(config, starting);
+  const deps = await createDeps(config, starting, signal);
   const { cluster, watch, pki, plans } = deps;
   const reconciler =
     cluster && watch && pki && plans && startReconciling({ ...deps, cluster, watch, pki, plans }, starting);
@@ -81,7 +78,7 @@ export async function startOrchestrator(config: Config): Promise<Orchestrator> {
   return { url, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-async function createDeps(config: Config, stack: AsyncDisposableStack): Promise<Deps> {
+async function createDeps(config: Config, stack: AsyncDisposableStack, signal: AbortSignal): Promise<Deps> {
   const logger = createLogger(config);
   const metrics = createMetrics();
   const now = (): Date => new Date();
@@ -90,8 +87,7 @@ async function createDeps(config: Config, stack: AsyncDisposableStack): Promise<
     onIdleError: (err) => logger.warn({ err }, "a connection to the database was lost"),
   });
   stack.defer(() => db.destroy());
-  await migrateToLatest(db);
-  const installation = await ensureInstallation(db);
+  const installation = await prepareDatabase(db, { logger, signal });
   const cluster = config.KUBERNETES_LOAD_CONFIG ? stack.use(openCluster(metrics)) : undefined;
   const pki = cluster && stack.use(watchCertificates(cluster, { config, logger }));
   const authority = openAuthorityStore({ pki, config, now });
@@ -172,7 +168,10 @@ function startReconciling(deps: ReconcilerDeps & { pki: PkiWatch }, stack: Async
     watchAgeSeconds: () => (Date.now() - (watch.lastHeardAt?.getTime() ?? 0)) / 1000,
     followers: () => deps.followers.count,
     templateProblems: () => deps.plans.problems.length,
+    queueLength: () => reconciler.queueLength,
+    orphans: async () => (await findOrphans(deps)).length,
   });
+  measureTeststacks(deps);
   measureCertificates(deps);
   const reconciler = stack.use(new Reconciler(deps));
   watch.onChange = (teststackId) => reconciler.wake(teststackId);

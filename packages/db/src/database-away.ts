@@ -1,6 +1,7 @@
 /** Classes of SQLSTATE (PostgreSQL, appendix A) that say that the server is going, coming, or not to be reached. */
 const AWAY_SQLSTATES = /^(08...|57P0[123]|53300)$/;
 const AWAY_CODES = new Set([
+  "EAI_AGAIN",
   "ECONNREFUSED",
   "ECONNRESET",
   "EHOSTUNREACH",
