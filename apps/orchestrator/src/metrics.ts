@@ -1,3 +1,4 @@
+import { countTeststacks, type Database, type Kysely } from "@cactus/db";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
 /** What is counted. No label grows with the number of runs or users. */
@@ -10,8 +11,11 @@ export interface Metrics {
   stepFailures: Counter<"step">;
   runsEnded: Counter<"outcome">;
   routeRepairs: Counter;
+  /** Seconds that a teststack which has news waits to be looked at. */
+  reconcileLagSeconds: Histogram;
+  sweepSeconds: Histogram;
   /** Names where gauges read their values from when they are asked for. */
-  observe: (sources: Record<keyof typeof GAUGES, () => number>) => void;
+  observe: (sources: Record<keyof typeof GAUGES, () => number | Promise<number>>) => void;
 }
 
 /** Gauges that are read from elsewhere, with what they tell. */
@@ -22,6 +26,8 @@ const GAUGES = {
     "Time since the Kubernetes API server was last heard of by the quietest watch",
   ],
   followers: ["cactus_followers", "Open event streams"],
+  queueLength: ["cactus_reconcile_queue", "Teststacks with news that wait to be looked at"],
+  orphans: ["cactus_orphans", "Objects in the cluster that belong to no teststack: admin.orphans lists them"],
   templateProblems: ["cactus_template_problems", "Why no teststack can be made, counted: /readyz tells it in words"],
 } as const;
 
@@ -67,6 +73,18 @@ export function createMetrics(): Metrics {
       help: "Times that a Service or Ingress which somebody else had deleted was made again",
       registers,
     }),
+    reconcileLagSeconds: new Histogram({
+      name: "cactus_reconcile_lag_seconds",
+      help: "Time that a teststack with news waited to be looked at",
+      buckets: [0.001, 0.01, 0.1, 0.5, 1, 5, 15, 60],
+      registers,
+    }),
+    sweepSeconds: new Histogram({
+      name: "cactus_sweep_seconds",
+      help: "Time that it took to ask all live runners how their tests are doing",
+      buckets: [0.1, 0.5, 1, 2.5, 5, 10, 30, 60],
+      registers,
+    }),
     observe(sources) {
       for (const [source, [name, help]] of Object.entries(GAUGES)) {
         const read = sources[source as keyof typeof GAUGES];
@@ -74,11 +92,28 @@ export function createMetrics(): Metrics {
           name,
           help,
           registers,
-          collect() {
-            this.set(read());
+          async collect() {
+            const value = await Promise.resolve(read()).catch(() => undefined);
+            if (value === undefined) this.remove();
+            else this.set(value);
           },
         });
       }
     },
   };
+}
+
+/** Adds a gauge of the teststacks by their phase, which is read from the database when it is asked for. */
+export function measureTeststacks({ db, metrics }: { db: Kysely<Database>; metrics: Metrics }): void {
+  new Gauge({
+    name: "cactus_teststacks",
+    help: "Teststacks that are not gone, by phase",
+    labelNames: ["phase"],
+    registers: [metrics.registry],
+    async collect() {
+      const counts = await countTeststacks(db).catch(() => []);
+      this.reset();
+      for (const { phase, count } of counts) this.set({ phase }, count);
+    },
+  });
 }

@@ -26,7 +26,8 @@ import type { Deps } from "./deps.ts";
 import { createEdgeProbe } from "./edge-probe.ts";
 import { buildServer } from "./http/server.ts";
 import { createLogger } from "./log.ts";
-import { createMetrics, type Metrics } from "./metrics.ts";
+import { createMetrics, type Metrics, measureTeststacks } from "./metrics.ts";
+import { findOrphans } from "./orphans.ts";
 import { prepareDatabase } from "./prepare-database.ts";
 import { openProcedures } from "./procedures.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
@@ -167,7 +168,10 @@ function startReconciling(deps: ReconcilerDeps & { pki: PkiWatch }, stack: Async
     watchAgeSeconds: () => (Date.now() - (watch.lastHeardAt?.getTime() ?? 0)) / 1000,
     followers: () => deps.followers.count,
     templateProblems: () => deps.plans.problems.length,
+    queueLength: () => reconciler.queueLength,
+    orphans: async () => (await findOrphans(deps)).length,
   });
+  measureTeststacks(deps);
   measureCertificates(deps);
   const reconciler = stack.use(new Reconciler(deps));
   watch.onChange = (teststackId) => reconciler.wake(teststackId);

@@ -29,6 +29,7 @@ export {
 export { finishTask, leaseTask } from "./queries/tasks.ts";
 export {
   commitTransition,
+  countTeststacks,
   findTeststack,
   LeaseLostError,
   leaseTeststack,

@@ -47,8 +47,16 @@ export class Reconciler implements AsyncDisposable {
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps;
     this.#owner = deps.replicaId;
-    this.#queue = new WorkQueue((id) => this.#reconcile(id), CONCURRENCY);
+    this.#queue = new WorkQueue((id, waitedSeconds) => {
+      deps.metrics.reconcileLagSeconds.observe(waitedSeconds);
+      return this.#reconcile(id);
+    }, CONCURRENCY);
     this.#poll = setInterval(() => void this.wakeDue(), POLL_MS);
+  }
+
+  /** Teststacks that wait to be looked at. */
+  get queueLength(): number {
+    return this.#queue.length;
   }
 
   /** Has a look at the teststack soon. */
@@ -134,7 +142,7 @@ export class Reconciler implements AsyncDisposable {
     const { teststack, deps } = context;
     try {
       await act(step, context);
-      deps.logger.info({ teststack: teststack.id, run: context.run?.id, step: step.do }, "step done");
+      deps.logger.info({ ...describe(context), step: step.do }, "step done");
       return undefined;
     } catch (error) {
       if (error instanceof LeaseLostError) throw error;
@@ -169,4 +177,9 @@ const UNKNOWN_TROUBLE = "Something does not work inside; trying again.";
 function pauseFor(attempts: number, firstMs: number, longestMs: number): number {
   const pause = Math.min(firstMs * 2 ** (attempts - 1), longestMs);
   return pause * (0.75 + Math.random() / 2);
+}
+
+/** Whose a line of the log is. */
+function describe({ teststack, run }: StepContext): object {
+  return { teststack: teststack.id, run: run?.id, user: run?.user_id };
 }

@@ -3,9 +3,9 @@
  * An id that is added while it is worked on is worked on once more afterwards, so that no news is missed.
  */
 export class WorkQueue implements AsyncDisposable {
-  readonly #work: (id: string) => Promise<void>;
+  readonly #work: (id: string, waitedSeconds: number) => Promise<void>;
   readonly #limit: number;
-  readonly #waiting: string[] = [];
+  readonly #waiting = new Map<string, number>();
   /** Ids that wait or are worked on; true: once more afterwards. */
   readonly #known = new Map<string, boolean>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
@@ -14,19 +14,24 @@ export class WorkQueue implements AsyncDisposable {
   #idle = Promise.withResolvers<void>();
 
   /** `work` must not throw. */
-  constructor(work: (id: string) => Promise<void>, limit: number) {
+  constructor(work: (id: string, waitedSeconds: number) => Promise<void>, limit: number) {
     this.#work = work;
     this.#limit = limit;
+  }
+
+  /** How many wait. */
+  get length(): number {
+    return this.#waiting.size;
   }
 
   add(id: string): void {
     if (this.#closed) return;
     if (this.#known.has(id)) {
-      if (!this.#waiting.includes(id)) this.#known.set(id, true);
+      if (!this.#waiting.has(id)) this.#known.set(id, true);
       return;
     }
     this.#known.set(id, false);
-    this.#waiting.push(id);
+    this.#waiting.set(id, performance.now());
     this.#next();
   }
 
@@ -45,22 +50,22 @@ export class WorkQueue implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#waiting.length = 0;
+    this.#waiting.clear();
     if (this.#active > 0) await this.#idle.promise;
   }
 
   #next(): void {
-    while (this.#active < this.#limit) {
-      const id = this.#waiting.shift();
-      if (id === undefined) return;
+    for (const [id, since] of this.#waiting) {
+      if (this.#active >= this.#limit) return;
+      this.#waiting.delete(id);
       this.#active += 1;
-      void this.#run(id);
+      void this.#run(id, (performance.now() - since) / 1000);
     }
   }
 
-  async #run(id: string): Promise<void> {
+  async #run(id: string, waitedSeconds: number): Promise<void> {
     this.#known.set(id, false);
-    await this.#work(id);
+    await this.#work(id, waitedSeconds);
     const again = this.#known.get(id) === true;
     this.#known.delete(id);
     this.#active -= 1;

@@ -4,7 +4,7 @@ import { type LiveRun, listLiveRuns, noteContact, noteLoss, warnOfEnd, writeInte
 import type { Deps } from "../deps.ts";
 import { type IdleJudgement, judgeRun } from "../idle.ts";
 
-type SweepDeps = Pick<Deps, "db" | "runnerOf" | "now" | "config" | "logger">;
+type SweepDeps = Pick<Deps, "metrics" | "db" | "runnerOf" | "now" | "config" | "logger">;
 
 /** Runners asked at once: with 2 s for each, 100 silent ones among 1,000 cost a few seconds. */
 const PARALLEL = 64;
@@ -15,6 +15,7 @@ const PARALLEL = 64;
  * now holds up no other.
  */
 export async function sweepLiveRuns(deps: SweepDeps): Promise<void> {
+  const measured = deps.metrics.sweepSeconds.startTimer();
   const runs = await listLiveRuns(deps.db);
   const workers = Array.from({ length: Math.min(PARALLEL, runs.length) }, async () => {
     for (let run = runs.pop(); run !== undefined; run = runs.pop()) {
@@ -22,6 +23,7 @@ export async function sweepLiveRuns(deps: SweepDeps): Promise<void> {
     }
   });
   await Promise.all(workers);
+  measured();
 }
 
 async function sweepRun(deps: SweepDeps, run: LiveRun): Promise<void> {

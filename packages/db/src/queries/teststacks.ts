@@ -1,7 +1,7 @@
 import { type Kysely, sql, type Updateable } from "kysely";
 import type { Database } from "../database.ts";
 import type { RunStatus, RunTable } from "../schema/run.ts";
-import type { Teststack, TeststackTable } from "../schema/teststack.ts";
+import type { Teststack, TeststackPhase, TeststackTable } from "../schema/teststack.ts";
 import { appendEvent, type NewEvent } from "./events.ts";
 
 /** Channel on which the id of a teststack is told whenever the reconciler should look at it. */
@@ -163,4 +163,15 @@ export async function listTeststacks(
     .select(["id", "name", "phase", "created_at"])
     .where("phase", "<>", "gone")
     .execute();
+}
+
+/** How many there are in each phase but `gone`. */
+export async function countTeststacks(db: Kysely<Database>): Promise<{ phase: TeststackPhase; count: number }[]> {
+  const rows = await db
+    .selectFrom("teststack")
+    .select(["phase", (query) => query.fn.countAll<string>().as("count")])
+    .where("phase", "<>", "gone")
+    .groupBy("phase")
+    .execute();
+  return rows.map(({ phase, count }) => ({ phase, count: Number(count) }));
 }
