@@ -13,7 +13,7 @@ export type EdgeProbe = (teststackName: string) => Promise<ProbeResult>;
 
 const TIMEOUT_MS = 3_000;
 /** Connections that must all lead there: an edge has several workers, and each learns of a route in its own time. */
-const CONNECTIONS = 4;
+const CONNECTIONS = 8;
 
 /** How the runner refuses a client that is not its test's: it was reached then. Others do not speak so. */
 const RUNNER_ANSWERS = /active test procedure|Forwarded certificate does not match|marked as finished/;
@@ -27,7 +27,8 @@ interface ProbeIdentity {
 
 /**
  * Probes with a client certificate of its own, of our CA: the edge lets it in, and the runner then answers that it does not
- * know this client. The path is the instance's own and the edge leads it to no other.
+ * know this client. An instance's runner passes on only what the edge leads below the instance's own prefix: no other
+ * instance would answer so.
  */
 export function createEdgeProbe(deps: {
   authority: AuthorityStore;

@@ -13,11 +13,11 @@ import {
 import {
   buildOwner,
   buildOwnerReference,
+  buildProxyPrefix,
   buildService,
   buildTlsSecret,
   findRunnerPort,
   hashTemplate,
-  readProxyPrefix,
   type TeststackInput,
   type Workload,
 } from "@cactus/core/teststack";
@@ -128,7 +128,7 @@ export class TeststackPlans implements AsyncDisposable {
           owner,
           hostSettings,
           servicePort,
-          proxyPrefix: readProxyPrefix(template),
+          proxyPrefix: buildProxyPrefix(template, order.name),
           caSecretName: config.TLS_CA_CERTIFICATE_GENERIC_SECRET_NAME,
           upstreamTls: sidecar && { clientSecretName: config.TESTSTACK_EDGE_CLIENT_SECRET_NAME },
         });

@@ -158,3 +158,25 @@ test("without the CA Secret the door is closed, and opens again with it", async 
   });
   await expect.poll(async () => (await ask()).status, { timeout: 10_000 }).toBe(200);
 });
+
+test("an instance in another's place passes nothing on, whoever asks", async () => {
+  const { user, cluster } = installation;
+  const [one, other] = await Promise.all([user.createLive("ALL-01"), user.createLive("ALL-01")]);
+  const nameOf = ({ testUrl }: RunView): string => new URL(testUrl ?? "").pathname.split("/")[1] ?? "";
+  const place = { namespace: "test-execution", name: nameOf(one.run) };
+  const { core } = cluster.client;
+  const selectorOf = async (name: string) =>
+    (await core.readNamespacedService({ namespace: place.namespace, name })).spec?.selector;
+  const own = await selectorOf(place.name);
+  const lead = (value: typeof own) =>
+    core.patchNamespacedService({ ...place, body: [{ op: "replace", path: "/spec/selector", value }] });
+  const ask = async () =>
+    (await askEdge(cluster, { path: `/${place.name}/dcap`, certificate: other.certificate })).status;
+  await lead(await selectorOf(nameOf(other.run)));
+  // Its own runner refuses the other's certificate; the other's runner, which knows it, does not know the way.
+  await expect.poll(ask, { timeout: 20_000 }).toBe(404);
+  await lead(own);
+  await expect.poll(ask, { timeout: 20_000 }).toBe(403);
+  for (const { run } of [one, other]) await user.ask("runs.finalise", { runId: run.runId });
+  for (const { run } of [one, other]) await user.untilGone(run.runId);
+});

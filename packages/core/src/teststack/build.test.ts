@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { OrchestratorError } from "../errors.ts";
 import { buildOwnerReference, buildPod, buildService, buildStatefulSet } from "./build.ts";
 import { newTeststackName } from "./name.ts";
-import { checkTemplate, hashTemplate, readProxyPrefix, type Template } from "./template.ts";
+import { buildProxyPrefix, checkTemplate, hashTemplate, type Template } from "./template.ts";
 
 const service: V1Service = {
   metadata: { name: "envoy-svc", namespace: "teststack-templates", uid: "other", resourceVersion: "9" },
@@ -102,7 +102,7 @@ test("a StatefulSet takes over from the template what it needs, and nothing else
               image: "runner:1",
               ports: [{ containerPort: 8080 }],
               env: [
-                { name: "ENVOY_PROXY_PREFIX", value: "/envoy-SUCCESS" },
+                { name: "ENVOY_PROXY_PREFIX", value: "/ts-abc-SUCCESS" },
                 { name: "A", value: "$(ENVOY_PROXY_PREFIX)" },
               ],
             },
@@ -161,8 +161,8 @@ test("a bare Pod is what the StatefulSet's would be, by the instance's own name"
 test("a template with an older runner gets neither the prefix nor the rewrite below it", () => {
   const annotations = { "cactus-orchestrator/runner-proxy-prefix": "false" };
   const older = { ...template, statefulSet: { ...statefulSet, metadata: { ...statefulSet.metadata, annotations } } };
-  expect(readProxyPrefix(older)).toBe("");
-  expect(readProxyPrefix(template)).toBe("/envoy-SUCCESS");
+  expect(buildProxyPrefix(older, "ts-abc")).toBe("");
+  expect(buildProxyPrefix(template, "ts-abc")).toBe("/ts-abc-SUCCESS");
   const runner = buildStatefulSet({ ...input, template: older }).spec?.template.spec?.containers[0];
   expect(runner?.env).toEqual([{ name: "A", value: "$(ENVOY_PROXY_PREFIX)" }]);
 });

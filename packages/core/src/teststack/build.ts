@@ -13,7 +13,7 @@ import type {
 import { OrchestratorError } from "../errors.ts";
 import { buildLabels, TESTSTACK_LABEL } from "./labels.ts";
 import { buildMetadata, type TeststackIdentity } from "./metadata.ts";
-import { readProxyPrefix, type Template } from "./template.ts";
+import { buildProxyPrefix, type Template } from "./template.ts";
 import { addTlsSidecar, buildTlsServicePort, type TlsSidecar } from "./tls-sidecar.ts";
 
 /** What keeps an instance's Pod: a StatefulSet, which replaces it when it is lost, or nothing. */
@@ -140,7 +140,7 @@ function buildPodSpec(input: TeststackInput): V1PodSpec {
  * `ENVOY_PROXY_PREFIX` goes to the runner: the container that the Service leads to.
  */
 function variablesFor(container: V1Container, input: TeststackInput): V1EnvVar[] {
-  const prefix = readProxyPrefix(input.template);
+  const prefix = buildProxyPrefix(input.template, input.name);
   const writesHrefs =
     container.name === input.appName || container.env?.some((variable) => variable.name === "HREF_PREFIX");
   const isRunner = input.template.service.spec?.ports?.some((port) => leadsTo(port, container));

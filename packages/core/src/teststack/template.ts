@@ -12,12 +12,13 @@ export interface Template {
 }
 
 /**
- * Path below which the runner proxies clients' requests; empty for a template whose runner has no such prefix.
- * It ends in what nginx calls a client whose certificate it has verified: a route that puts nginx's verdict in that place
+ * Path below which an instance's runner proxies clients' requests; empty for a template whose runner has no such prefix.
+ * It is the instance's own: what an edge leads to another instance by mistake is not passed on there, so that an answer
+ * from below it proves that this very instance was reached. It ends in what nginx calls a client whose certificate it has verified: a route that puts nginx's verdict in that place
  * leads nobody else to anything, whatever has become of the host's settings.
  */
-export function readProxyPrefix(template: Template): "/envoy-SUCCESS" | "" {
-  return template.statefulSet.metadata?.annotations?.[PROXY_PREFIX_ANNOTATION] === "false" ? "" : "/envoy-SUCCESS";
+export function buildProxyPrefix({ statefulSet }: Template, teststackName: string): string {
+  return statefulSet.metadata?.annotations?.[PROXY_PREFIX_ANNOTATION] === "false" ? "" : `/${teststackName}-SUCCESS`;
 }
 
 /** SHA-256 (hex) of what of the template shows in its copies: the same content gives the same hash. */

@@ -8,7 +8,7 @@ import { type Answer, exchange } from "../../../local-cluster/test/_exchange.ts"
 import { edgeProfiles, type HostSettings } from "../../src/edge/index.ts";
 import { type Cluster, ensurePki, readPki } from "../../src/kubernetes/index.ts";
 import { type Authority, issueClientCertificate, loadAuthority } from "../../src/pki/index.ts";
-import { readProxyPrefix } from "../../src/teststack/index.ts";
+import { buildProxyPrefix } from "../../src/teststack/index.ts";
 import { type Seen, SOON, startEcho } from "./_echo.ts";
 
 const { readHostSettings, buildRoute } = edgeProfiles["ingress-nginx"];
@@ -17,7 +17,7 @@ const DAY_MS = 86_400_000;
 const IN_A_ROW = 20;
 
 /** What the orchestrator tells runners. */
-export const PROXY_PREFIX = readProxyPrefix({ statefulSet: {}, service: {} });
+export const PROXY_PREFIX = buildProxyPrefix({ statefulSet: {}, service: {} }, "envoy");
 export const BASE_NAME = "test-execution-ingress";
 export const CA_SECRET = "tls-ca-certificate";
 export const SERVER_SECRET = "tls-server-certificate";

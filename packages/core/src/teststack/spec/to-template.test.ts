@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { OrchestratorError } from "../../errors.ts";
-import { checkTemplate, hashTemplate, readProxyPrefix } from "../template.ts";
+import { buildProxyPrefix, checkTemplate, hashTemplate } from "../template.ts";
 import { parseTeststackSpec } from "./parse.ts";
 import type { TeststackSpec } from "./schema.ts";
 import { toTemplate } from "./to-template.ts";
@@ -83,8 +83,8 @@ test("a spec becomes the pair of objects that is otherwise read from the cluster
 
 test("an older runner's spec makes a template that says so", () => {
   const older = { ...spec, runner: { ...spec.runner, proxyPrefix: false } };
-  expect(readProxyPrefix(toTemplate(spec, "v1.2", place))).toBe("/envoy-SUCCESS");
-  expect(readProxyPrefix(toTemplate(older, "v1.2", place))).toBe("");
+  expect(buildProxyPrefix(toTemplate(spec, "v1.2", place), "ts-abc")).toBe("/ts-abc-SUCCESS");
+  expect(buildProxyPrefix(toTemplate(older, "v1.2", place), "ts-abc")).toBe("");
 });
 
 test("the template passes the check of templates, and its hash follows the content only", () => {
