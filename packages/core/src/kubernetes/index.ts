@@ -15,8 +15,9 @@ export { type BootstrapOptions, ensurePki } from "./pki-bootstrap.ts";
 export { ensureInternalPki, type InternalPkiPlaces, placeInternalSecrets, readInternalPki } from "./pki-internal.ts";
 export { beginRotation, finishRotation, type RotationOptions, type RotationOutcome } from "./pki-rotation.ts";
 export {
-  findBaseIngress,
-  findServerSecretName,
+  findIngress,
+  findIngressTls,
+  type IngressTls,
   type PkiPlaces,
   placeSecrets,
   readPki,

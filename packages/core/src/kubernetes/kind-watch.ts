@@ -126,6 +126,8 @@ export class KindWatch<TObject extends KubernetesObject> implements AsyncDisposa
         this.#lastHeardAt = new Date();
         resolve(version);
       };
+      // Also while the server has not even begun to answer.
+      onAbort(signal, () => resolve(version));
       new Watch(this.#cluster.config)
         .watch(path, query, onEvent, onDone)
         .then((watching) => onAbort(signal, () => watching.abort()), reject);

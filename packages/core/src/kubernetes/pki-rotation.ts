@@ -14,10 +14,12 @@ import {
 import type { Cluster } from "./cluster.ts";
 import { ensurePki } from "./pki-bootstrap.ts";
 import { getAuthorityFiles, isCertManagers, type PkiPlaces, placeSecrets } from "./pki-secrets.ts";
-import { changeSecret } from "./secret-files.ts";
+import { changeSecret, type SecretPlace } from "./secret-files.ts";
 
 export interface RotationOptions extends PkiPlaces {
   readonly fqdn: string;
+  /** Names of the API; left out where it is not served over TLS. */
+  readonly apiHosts?: readonly string[] | undefined;
   readonly organisation: string;
   readonly now: Date;
 }
@@ -65,7 +67,7 @@ export async function beginRotation(cluster: Cluster, options: RotationOptions):
 }
 
 /**
- * Ends the overlap of a rotation: the server changes over to the new CA, the edge no longer lets clients of the old one in,
+ * Ends the overlap of a rotation: the server and the API change over to the new CA, the edge no longer lets clients of the old one in,
  * and the old CA's key is gone. A server certificate that is not ours stays. Safe to repeat, also after it was interrupted.
  * Returns whether there was an overlap.
  *
@@ -73,20 +75,23 @@ export async function beginRotation(cluster: Cluster, options: RotationOptions):
  * @throws {OrchestratorError} `unavailable` when there is no CA, or the cluster refuses or does not answer
  */
 export async function finishRotation(cluster: Cluster, options: RotationOptions): Promise<boolean> {
-  const { authority, trust, server } = placeSecrets(options);
+  const { authority, trust, server, api } = placeSecrets(options);
   const {
     "previous.crt": previousCertificate,
     "previous.key": _,
     ...present
   } = await getAuthorityFiles(cluster, options);
   if (previousCertificate === undefined) return false;
-  const { fqdn, now } = options;
+  const { fqdn, apiHosts = [], now } = options;
   const authorities = loadInstalledAuthorities(present, now);
-  await changeSecret(cluster, server, async (files, secret) => {
-    if (files === undefined || isCertManagers(secret)) return undefined;
-    const replaced = findOwnServerCertificate(files, { "tls.crt": previousCertificate });
-    return replaced && { ...files, ...(await issueServerFiles(authorities, { fqdn, replaced, now })) };
-  });
+  const changeOver = (place: SecretPlace, hosts: readonly string[]) =>
+    changeSecret(cluster, place, async (files, secret) => {
+      if (files === undefined || isCertManagers(secret)) return undefined;
+      const replaced = findOwnServerCertificate(files, { "tls.crt": previousCertificate });
+      return replaced && { ...files, ...(await issueServerFiles(authorities, { hosts, replaced, now })) };
+    });
+  await changeOver(server, [fqdn]);
+  if (api !== undefined) await changeOver(api, apiHosts);
   await changeSecret(cluster, trust, async (files = {}) => {
     const chains = { retiredPem: previousCertificate, staying: authorities.current };
     return { ...files, "ca.crt": replaceRoots(files["ca.crt"] ?? "", chains) };

@@ -14,6 +14,8 @@ export interface PkiPlaces {
     readonly caKeyPairSecret: string;
     /** Beside the Ingress: what the edge shows. */
     readonly serverSecret: string;
+    /** Beside the orchestrator: what its API shows; left out where it is not served over TLS. */
+    readonly apiSecret?: string | undefined;
   };
   readonly namespaces: { readonly orchestration: string; readonly execution: string };
   /** What the edge wants the Secret of `ca.crt` to be: `nginx.org/ca` for the one of F5; `Opaque` when left out. */
@@ -24,29 +26,32 @@ export function placeSecrets({
   names,
   namespaces,
   caCertificateType = "Opaque",
-}: PkiPlaces): Record<keyof PkiFiles, SecretPlace> {
+}: PkiPlaces): Record<"authority" | "trust" | "server", SecretPlace> & { api: SecretPlace | undefined } {
   const tls = "kubernetes.io/tls";
+  const { apiSecret } = names;
   return {
     authority: { namespace: namespaces.orchestration, name: names.caKeyPairSecret, type: tls },
     trust: { namespace: namespaces.execution, name: names.caCertificateSecret, type: caCertificateType },
     server: { namespace: namespaces.execution, name: names.serverSecret, type: tls },
+    api: apiSecret === undefined ? undefined : { namespace: namespaces.orchestration, name: apiSecret, type: tls },
   };
 }
 
 /**
- * Reads what all three Secrets hold now.
+ * Reads what all the Secrets hold now.
  *
  * @throws {OrchestratorError} `unavailable` when the cluster refuses or does not answer
  */
 export async function readPki(cluster: Cluster, places: PkiPlaces): Promise<PkiFiles> {
   const secrets = placeSecrets(places);
   const read = async (place: SecretPlace) => readSecretFiles(await findSecret(cluster, place));
-  const [authority, trust, server] = await Promise.all([
+  const [authority, trust, server, api] = await Promise.all([
     read(secrets.authority),
     read(secrets.trust),
     read(secrets.server),
+    secrets.api && read(secrets.api),
   ]);
-  return { authority, trust, server };
+  return { authority, trust, server, api };
 }
 
 /** @throws {OrchestratorError} `unavailable` when there is no signing CA, the cluster refuses, or it does not answer */
@@ -63,8 +68,8 @@ export function isCertManagers(secret: V1Secret | undefined): boolean {
   return secret?.metadata?.annotations?.["cert-manager.io/certificate-name"] !== undefined;
 }
 
-/** Finds the base Ingress, which names the host and the server's Secret. */
-export async function findBaseIngress(
+/** @throws {OrchestratorError} `unavailable` when the cluster refuses or does not answer */
+export async function findIngress(
   cluster: Cluster,
   { namespace, name }: { namespace: string; name: string },
 ): Promise<V1Ingress | undefined> {
@@ -74,9 +79,15 @@ export async function findBaseIngress(
   });
 }
 
-/** Names the Secret with the host's certificate. Without a host: that of the only one. */
-export function findServerSecretName(ingress: V1Ingress | undefined, fqdn: string | undefined): string | undefined {
+/** A certificate that an Ingress shows. */
+export interface IngressTls {
+  readonly hosts: readonly string[];
+  readonly secretName: string;
+}
+
+/** Finds the certificate of a host. Without a host: the first. */
+export function findIngressTls(ingress: V1Ingress | undefined, host?: string): IngressTls | undefined {
   const entries = ingress?.spec?.tls ?? [];
-  const entry = fqdn === undefined ? entries[0] : entries.find(({ hosts }) => hosts?.includes(fqdn));
-  return entry?.secretName;
+  const entry = host === undefined ? entries[0] : entries.find(({ hosts }) => hosts?.includes(host));
+  return entry?.secretName === undefined ? undefined : { hosts: entry.hosts ?? [], secretName: entry.secretName };
 }

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { V1Ingress } from "@kubernetes/client-node";
 import type { PkiFiles } from "../pki/index.ts";
 import type { Cluster } from "./cluster.ts";
-import { watchNamed } from "./named-watch.ts";
-import { findServerSecretName } from "./pki-secrets.ts";
-import { type SecretWatch, watchSecret } from "./secret-watch.ts";
+import { watchIngressCertificate } from "./ingress-certificate-watch.ts";
+import type { IngressTls } from "./pki-secrets.ts";
+import { watchSecret } from "./secret-watch.ts";
 
 export interface PkiWatchOptions {
   readonly namespaces: { readonly orchestration: string; readonly execution: string };
@@ -12,6 +11,8 @@ export interface PkiWatchOptions {
     readonly caCertificateSecret: string;
     readonly caKeyPairSecret: string;
     readonly baseIngress: string;
+    /** Of the API, beside the orchestrator. */
+    readonly apiIngress: string;
   };
   /** The host whose certificate the server's is. */
   readonly fqdn: string;
@@ -30,64 +31,49 @@ export interface PkiWatch extends AsyncDisposable {
   untilSynced(limitMs: number): Promise<void>;
   /** The same object for each Secret until that Secret changes. */
   files(): PkiFiles;
-  /** The server's Secret, as the base Ingress names it. */
-  readonly serverSecretName: string | undefined;
+  /** The server's certificate, as the base Ingress names it. */
+  readonly server: IngressTls | undefined;
+  /** The API's certificate, as its Ingress names it; undefined where it is not served over TLS. */
+  readonly api: IngressTls | undefined;
 }
 
 /**
- * Watches the Secrets with certificates, each by its name alone, so that a Role can name them too. The server's is the one
- * that the base Ingress names, also after that has changed.
+ * Watches the Secrets with certificates, each by its name alone, so that a Role can name them too. The server's and the API's
+ * are those that their Ingresses name, also after that has changed.
  */
-export function watchPki(cluster: Cluster, options: PkiWatchOptions): PkiWatch {
-  const { namespaces, names, onError } = options;
+export function watchPki(cluster: Cluster, { namespaces, names, fqdn, onError }: PkiWatchOptions): PkiWatch {
+  const { orchestration, execution } = namespaces;
   const followSecret = (namespace: string, name: string) => watchSecret(cluster, { namespace, name, onError });
-  const authority = followSecret(namespaces.orchestration, names.caKeyPairSecret);
-  const trust = followSecret(namespaces.execution, names.caCertificateSecret);
-  let server: { name: string; secret: SecretWatch } | undefined;
-
-  function followServer(ingress: V1Ingress | undefined): void {
-    const name = findServerSecretName(ingress, options.fqdn);
-    if (name === server?.name) return;
-    void server?.secret[Symbol.asyncDispose]();
-    server = name === undefined ? undefined : { name, secret: followSecret(namespaces.execution, name) };
-  }
-
-  const ingress = watchNamed<V1Ingress>(cluster, {
-    path: `/apis/networking.k8s.io/v1/namespaces/${namespaces.execution}/ingresses`,
-    name: names.baseIngress,
-    list: (selector) => cluster.networking.listNamespacedIngress({ namespace: namespaces.execution, ...selector }),
-    onObject: followServer,
-    onError,
-  });
-
-  async function untilAllSynced(): Promise<void> {
-    await Promise.all([ingress, authority, trust].map((watch) => watch.untilSynced()));
-    await server?.secret.untilSynced();
-  }
-
+  const authority = followSecret(orchestration, names.caKeyPairSecret);
+  const trust = followSecret(execution, names.caCertificateSecret);
+  const follow = (namespace: string, ingress: string, host?: string) =>
+    watchIngressCertificate(cluster, { namespace, ingress, host, onError });
+  const server = follow(execution, names.baseIngress, fqdn);
+  const api = follow(orchestration, names.apiIngress);
+  const all = [authority, trust, server, api];
   return {
     get synced() {
-      const isServerKnown = ingress.synced && (server === undefined || server.secret.synced);
-      return authority.synced && trust.synced && isServerKnown;
+      return all.every(({ synced }) => synced);
     },
     get knowsAuthority() {
       return authority.synced;
     },
     untilAuthorityKnown: (limitMs) => within(limitMs, authority.untilSynced()),
-    untilSynced: (limitMs) => within(limitMs, untilAllSynced()),
-    files: () => ({ authority: authority.files, trust: trust.files, server: server?.secret.files }),
-    get serverSecretName() {
-      return server?.name;
+    untilSynced: (limitMs) => within(limitMs, Promise.all(all.map((watch) => watch.untilSynced()))),
+    files: () => ({ authority: authority.files, trust: trust.files, server: server.files, api: api.files }),
+    get server() {
+      return server.tls;
+    },
+    get api() {
+      return api.tls;
     },
     async [Symbol.asyncDispose]() {
-      await ingress[Symbol.asyncDispose]();
-      const secrets = [authority, trust, ...(server === undefined ? [] : [server.secret])];
-      await Promise.all(secrets.map((secret) => secret[Symbol.asyncDispose]()));
+      await Promise.all(all.map((watch) => watch[Symbol.asyncDispose]()));
     },
   };
 }
 
-async function within(limitMs: number, wanted: Promise<void>): Promise<void> {
+async function within(limitMs: number, wanted: Promise<unknown>): Promise<void> {
   const limit = new AbortController();
   await Promise.race([wanted, sleep(limitMs, undefined, limit).catch(() => {})]);
   limit.abort();

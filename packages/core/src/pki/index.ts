@@ -41,5 +41,10 @@ export { PkiError } from "./pki-error.ts";
 export type { ServerCertificate, ServerCertificateRequest } from "./server-certificate.ts";
 export { issueServerCertificate } from "./server-certificate.ts";
 export type { ServerFilesRequest } from "./server-renewal.ts";
-export { findOwnServerCertificate, findServerCertificate, isRenewalDue, issueServerFiles } from "./server-renewal.ts";
+export {
+  findOwnServerCertificate,
+  findServerCertificate,
+  isRenewalDue,
+  issueServerFiles,
+} from "./server-renewal.ts";
 export { addRoots, replaceRoots } from "./trust-bundle.ts";

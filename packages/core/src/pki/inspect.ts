@@ -10,9 +10,10 @@ export interface PkiFiles {
   readonly authority: SecretFiles | undefined;
   readonly trust: SecretFiles | undefined;
   readonly server: SecretFiles | undefined;
+  readonly api?: SecretFiles | undefined;
 }
 
-type PublicRole = "authority" | "previous" | "trust" | "server";
+type PublicRole = "authority" | "previous" | "trust" | "server" | "api";
 export type CertificateRole = PublicRole | "internal" | "edge-client";
 
 export interface CertificateReport {
@@ -31,13 +32,22 @@ const PURPOSES: Record<PublicRole, string> = {
   previous: "is being replaced: trusted, and signs the server's certificate, until the rotation is finished",
   trust: "what the edge lets clients in by",
   server: "what the edge shows to clients",
+  api: "what the API shows to its callers",
 };
 
+export interface InspectOptions {
+  readonly fqdn: string;
+  /** Names of the API; left out where it is not served over TLS. */
+  readonly apiHosts?: readonly string[] | undefined;
+  readonly now: Date;
+}
+
 /** Judges the certificates of an installation, each by itself and how they fit together. Never throws: what is wrong is the result. */
-export function inspectPki(pki: PkiFiles, { fqdn, now }: { fqdn: string; now: Date }): CertificateReport[] {
-  const context: Context = { pki, fqdn, now };
+export function inspectPki(pki: PkiFiles, options: InspectOptions): CertificateReport[] {
+  const context: Context = { pki, ...options };
   const roles: PublicRole[] = ["authority", "trust", "server"];
   if (pki.authority !== undefined && hasOverlap(pki.authority)) roles.splice(1, 0, "previous");
+  if (options.apiHosts !== undefined) roles.push("api");
   return roles.map((role) => {
     const files = pki[role === "previous" ? "authority" : role];
     const subject = { role, purpose: PURPOSES[role] };
@@ -52,10 +62,8 @@ export function countDaysLeft(notAfter: Date, now: Date): number {
   return Math.floor((notAfter.getTime() - now.getTime()) / 86_400_000);
 }
 
-interface Context {
+interface Context extends InspectOptions {
   readonly pki: PkiFiles;
-  readonly fqdn: string;
-  readonly now: Date;
 }
 
 type Judge = (subject: Context & { files: SecretFiles; certificates: X509Certificate[] }) => string[];
@@ -65,6 +73,7 @@ const FILES: Record<PublicRole, string> = {
   previous: "previous.crt",
   trust: "ca.crt",
   server: "tls.crt",
+  api: "tls.crt",
 };
 
 const JUDGES: Record<PublicRole, Judge> = {
@@ -72,6 +81,8 @@ const JUDGES: Record<PublicRole, Judge> = {
   previous: (subject) => judgeAuthority(subject, "previous"),
   trust: judgeTrust,
   server: judgeServer,
+  // Whom the API's callers trust is theirs to say: its certificate may be of any CA.
+  api: (subject) => judgeShown(subject, subject.apiHosts ?? []),
 };
 
 function judgeAuthority({ pki, files, certificates, now }: Parameters<Judge>[0], pair: "tls" | "previous"): string[] {
@@ -93,12 +104,19 @@ function judgeTrust({ files, certificates, now }: Parameters<Judge>[0]): string[
   return [...judgeTimes(certificates, now), ...others];
 }
 
-function judgeServer({ pki, files, certificates, fqdn, now }: Parameters<Judge>[0]): string[] {
+function judgeShown({ files, certificates, now }: Parameters<Judge>[0], hosts: readonly string[]): string[] {
   const [certificate] = certificates;
   if (certificate === undefined) return ["tls.crt holds no certificate that can be read."];
   const problems = judgeTimes(certificates, now);
   if (!isKeyOf(files["tls.key"] ?? "", certificate)) problems.push("tls.key is not the key of tls.crt.");
-  if (certificate.checkHost(fqdn) === undefined) problems.push(`It does not cover ${fqdn} (TEST_EXECUTION_FQDN).`);
+  const uncovered = hosts.filter((host) => certificate.checkHost(host) === undefined);
+  return [...problems, ...uncovered.map((host) => `It does not cover ${host}.`)];
+}
+
+function judgeServer(subject: Parameters<Judge>[0]): string[] {
+  const { pki, certificates, fqdn } = subject;
+  const problems = judgeShown(subject, [fqdn]);
+  if (certificates.length === 0) return problems;
   const { authority = {} } = pki;
   // What clients are given to trust is the last of each chain.
   const own = ["tls.crt", "previous.crt"].flatMap(

@@ -35,8 +35,8 @@ export function findOwnServerCertificate(server: SecretFiles, authority: SecretF
 }
 
 export interface ServerFilesRequest {
-  /** Public name of the test instances. */
-  readonly fqdn: string;
+  /** Names that it has to cover. */
+  readonly hosts: readonly string[];
   readonly ipAddresses?: readonly string[] | undefined;
   /** Its names and addresses are taken over. */
   readonly replaced?: X509Certificate | undefined;
@@ -44,17 +44,17 @@ export interface ServerFilesRequest {
 }
 
 /**
- * Issues the files of the server's Secret, with a new key.
+ * Issues the files of a server's Secret, with a new key.
  *
  * @throws {PkiError} what {@link issueServerCertificate} throws
  */
 export async function issueServerFiles(
   authorities: InstalledAuthorities,
-  { fqdn, ipAddresses = [], replaced, now }: ServerFilesRequest,
+  { hosts, ipAddresses = [], replaced, now }: ServerFilesRequest,
 ): Promise<SecretFiles> {
   const known = readNames(replaced);
   const names = {
-    dnsNames: [...new Set([fqdn, ...known.dnsNames])],
+    dnsNames: [...new Set([...hosts, ...known.dnsNames])],
     ipAddresses: [...new Set([...ipAddresses, ...known.ipAddresses])],
   };
   const { certificatePem, privateKeyPem } = await issueServerCertificate(getServerSigner(authorities, now), {
