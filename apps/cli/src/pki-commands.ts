@@ -18,6 +18,7 @@ const PLACES: [flag: string, variable: string, fallback: string | undefined, mea
     "Secret that the edge shows to encrypted instances",
   ],
   ["--ingress", "TEST_EXECUTION_INGRESS_NAME", "test-execution-ingress", "base Ingress"],
+  ["--api-ingress", "ORCHESTRATOR_INGRESS_NAME", "orchestrator", "Ingress of the API"],
   ["--fqdn", "TEST_EXECUTION_FQDN", undefined, "public name of the instances (default: the base Ingress's host)"],
 ];
 
@@ -48,7 +49,7 @@ export function addPkiCommands(program: Command, environment: Environment, tell:
 
   add(
     "bootstrap",
-    "make what is missing: CA, what verifies clients, server certificate",
+    "make what is missing: CA, what verifies clients, certificates of server and API",
     ({ bootstrap }, options: Bootstrap) => bootstrap(options),
   )
     .option("--ip <address...>", "addresses under which the server is reached without a name", [])
@@ -60,9 +61,9 @@ export function addPkiCommands(program: Command, environment: Environment, tell:
   add("status", "tell each certificate and what is wrong; exit code 1: something is", ({ status }, options) =>
     status(options),
   );
-  add("rotate-server", "give the server a new certificate and key", ({ rotateServer }, options) =>
+  add("rotate-server", "give the server a new certificate and key", ({ rotateServer }, options: RotateServer) =>
     rotateServer(options),
-  );
+  ).option("--api", "the API in place of the server");
   add("rotate-ca", "replace the signing CA, with an overlap in which both count", ({ rotateCa }, options: RotateCa) =>
     rotateCa(options),
   )
@@ -71,6 +72,7 @@ export function addPkiCommands(program: Command, environment: Environment, tell:
 }
 
 type Bootstrap = Parameters<Actions["bootstrap"]>[0];
+type RotateServer = Parameters<Actions["rotateServer"]>[0];
 type RotateCa = Parameters<Actions["rotateCa"]>[0];
 
 function findKubeconfig(environment: Environment): string | undefined {

@@ -93,6 +93,31 @@ test("the base Ingress names the host and the server's Secret; a server that cer
   expect(status).toEqual({ code: 1, output: expect.stringContaining("made-by-cert-manager") });
 });
 
+test("the Ingress of the API names the hosts and the Secret of its certificate; status tells of it, and it can be rotated", async () => {
+  const namespace = "test-orchestration";
+  const { networking, core } = operator.client;
+  const tls = [{ hosts: ["api.example.com"], secretName: "tls-api-certificate" }];
+  const spec = { tls, defaultBackend: { service: { name: "x", port: { number: 80 } } } };
+  await networking.createNamespacedIngress({ namespace, body: { metadata: { name: "orchestrator" }, spec } });
+  const read = async () => (await operator.files(namespace, "tls-api-certificate"))["tls.key"];
+  const { output } = await pki("bootstrap");
+  expect(output).toContain("made the API's certificate in Secret test-orchestration/tls-api-certificate");
+  const status = await pki("status");
+  expect(status.output).toMatch(
+    /api {9}test-orchestration\/tls-api-certificate: .*\n {2}CN=api\.example\.com .* days left/,
+  );
+  const key = await read();
+  expect((await pki("rotate-server", "--api")).output).toContain("The API has a new certificate and key");
+  expect(await read()).not.toBe(key);
+
+  await core.deleteNamespacedSecret({ namespace, name: "tls-api-certificate" });
+  const annotations = { "cert-manager.io/issuer": "letsencrypt" };
+  const body = { metadata: { name: "orchestrator", annotations }, spec };
+  await networking.replaceNamespacedIngress({ namespace, name: "orchestrator", body });
+  expect((await pki("bootstrap")).output).toContain("nothing was changed");
+  await networking.deleteNamespacedIngress({ namespace, name: "orchestrator" });
+});
+
 test("without a kubeconfig it is the cluster that runs on this machine", async () => {
   const { server } = operator.client;
   const { output } = await operator.cactusOfLaptop("pki", "status", ...FQDN);

@@ -17,7 +17,9 @@ export function openCertificateReports(deps: {
   const { pki, plans, config, now } = deps;
   const tls = config.TESTSTACK_ENCRYPTION === "sidecar" ? plans?.tls : undefined;
   return () => [
-    ...(pki?.synced ? inspectPki(pki.files(), { fqdn: config.TEST_EXECUTION_FQDN, now: now() }) : []),
+    ...(pki?.synced
+      ? inspectPki(pki.files(), { fqdn: config.TEST_EXECUTION_FQDN, apiHosts: pki.api?.hosts, now: now() })
+      : []),
     ...(tls?.synced ? inspectInternalPki(tls.files(), now()) : []),
   ];
 }
@@ -29,7 +31,7 @@ export function describeCertificates(reports: CertificateReport[]): string {
   return problems.length === 0 ? "ok" : problems.join(" ");
 }
 
-/** Adds gauges of the certificates, which are read when they are asked for. Their label has six values at most. */
+/** Adds gauges of the certificates, which are read when they are asked for. Their label has seven values at most. */
 export function measureCertificates({
   metrics,
   certificateReports,

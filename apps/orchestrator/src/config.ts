@@ -82,6 +82,9 @@ const variables = {
     .describe("least severe level that is logged"),
   TEST_PROCEDURES_DIRECTORY: z.string().min(1).describe("folder of the test procedures, `<id>.yaml` each"),
   TEST_EXECUTION_PORT: port.default(443).describe("port of the public address of the instances"),
+  ORCHESTRATOR_INGRESS_NAME: kubernetesName
+    .default("orchestrator")
+    .describe("the Ingress of the API, whose certificate is watched and renewed"),
   EDGE_ADDRESS: z
     .string()
     .regex(/^[^:/\s]+:\d+$/, "must be host:port")

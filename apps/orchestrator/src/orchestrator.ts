@@ -34,7 +34,7 @@ import { Reconciler } from "./reconcile/reconciler.ts";
 import type { ReconcilerDeps } from "./reconcile/step-context.ts";
 import { RunFollowers } from "./run-followers.ts";
 import { createOrphanCollector } from "./tasks/collect-orphans.ts";
-import { renewServer } from "./tasks/renew-server-certificate.ts";
+import { renewServers } from "./tasks/renew-server-certificate.ts";
 import { startTasks } from "./tasks/scheduler.ts";
 import { sweepLiveRuns } from "./tasks/sweep-live-runs.ts";
 import { warnOfCertificates } from "./tasks/warn-of-certificates.ts";
@@ -136,6 +136,7 @@ function watchCertificates(cluster: Cluster, { config, logger }: Pick<Deps, "con
       caCertificateSecret: config.TLS_CA_CERTIFICATE_GENERIC_SECRET_NAME,
       caKeyPairSecret: config.TLS_CA_TLS_SECRET_NAME,
       baseIngress: config.TEST_EXECUTION_INGRESS_NAME,
+      apiIngress: config.ORCHESTRATOR_INGRESS_NAME,
     },
     fqdn: config.TEST_EXECUTION_FQDN,
     onError: (err) => logger.warn({ err }, "watching the certificates was interrupted"),
@@ -185,7 +186,7 @@ function startReconciling(deps: ReconcilerDeps & { pki: PkiWatch }, stack: Async
       },
       { name: "collect-orphans", repeatEverySeconds: COLLECT_ORPHANS_SECONDS, run: collectOrphans },
       { name: "resync", repeatEverySeconds: RESYNC_SECONDS, run: () => watch.resync() },
-      { name: "renew-server-certificate", repeatEverySeconds: RENEW_SECONDS, run: () => renewServer(deps) },
+      { name: "renew-server-certificate", repeatEverySeconds: RENEW_SECONDS, run: () => renewServers(deps) },
       {
         name: "warn-of-certificates",
         repeatEverySeconds: WARN_OF_CERTIFICATES_SECONDS,

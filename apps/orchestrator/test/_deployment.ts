@@ -27,8 +27,8 @@ export interface Deployment extends AsyncDisposable {
   /** Where API and instances are reached from outside. */
   edge: { host: string; port: number };
   caPem: string;
-  /** The edge's, as it was before the orchestrator came: due to be renewed. */
-  oldServerCertificate: string;
+  /** What edge and API showed before the orchestrator came, by place: due to be renewed. */
+  oldCertificates: Map<string, string>;
   sign(subject: string): Promise<string>;
   /** MiB, by name. */
   imageSizes: Record<string, number>;
@@ -85,29 +85,36 @@ async function findAddress({ core }: Cluster, service: string): Promise<string> 
   return (await core.readNamespacedService({ namespace, name })).spec?.clusterIP ?? "";
 }
 
-/** What `cactus pki bootstrap` makes, the API's own certificate, and a server certificate that has grown old. */
-async function makeCertificates(cluster: Cluster): Promise<Pick<Deployment, "caPem" | "oldServerCertificate">> {
+/** What `cactus pki bootstrap` makes, but that the certificates of edge and API have grown old. */
+async function makeCertificates(cluster: Cluster): Promise<Pick<Deployment, "caPem" | "oldCertificates">> {
   const [orchestration, execution] = ["test-orchestration", "test-execution"];
   const names = {
     caCertificateSecret: "tls-ca-certificate",
     caKeyPairSecret: "tls-ca-cert-key-pair",
     serverSecret: "tls-server-certificate",
+    apiSecret: "tls-api-certificate",
   };
   const now = new Date();
   const longAgo = new Date(now.getTime() - 20 * DAY_MS);
   await ensurePki(cluster, {
-    ...{ fqdn: EDGE_HOST, organisation: "test", now: longAgo, names },
+    ...{ fqdn: EDGE_HOST, apiHosts: [API_HOST], organisation: "test", now: longAgo, names },
     namespaces: { orchestration, execution },
   });
   const signing = await readSecret(cluster, orchestration, names.caKeyPairSecret);
   const [certificatePem = "", privateKeyPem = ""] = [signing["tls.crt"], signing["tls.key"]];
   const authority = await loadAuthority({ certificatePem, privateKeyPem, now });
-  const api = await issueServerCertificate(authority, { dnsNames: [API_HOST], now });
-  await writeSecret(cluster, `${orchestration}/tls-api-certificate`, api);
-  const old = await issueServerCertificate(authority, { dnsNames: [EDGE_HOST], validityDays: 25, now: longAgo });
-  await writeSecret(cluster, `${execution}/${names.serverSecret}`, old);
+  const oldCertificates = new Map<string, string>();
+  const shown = [
+    [`${execution}/${names.serverSecret}`, EDGE_HOST],
+    [`${orchestration}/${names.apiSecret}`, API_HOST],
+  ] as const;
+  for (const [place, host] of shown) {
+    const old = await issueServerCertificate(authority, { dnsNames: [host], validityDays: 25, now: longAgo });
+    await writeSecret(cluster, place, old);
+    oldCertificates.set(place, old.certificatePem);
+  }
   const caPem = (await readSecret(cluster, execution, names.caCertificateSecret))["ca.crt"] ?? "";
-  return { caPem, oldServerCertificate: old.certificatePem };
+  return { caPem, oldCertificates };
 }
 
 async function readSecret(cluster: Cluster, namespace: string, name: string): Promise<Record<string, string>> {

@@ -228,13 +228,16 @@ async function untilStatefulSet(): Promise<string> {
   return (await find()) ?? "";
 }
 
-test("the server's certificate, two thirds of its life over, is renewed", async () => {
-  const secret = { namespace: "test-execution", name: "tls-server-certificate" };
-  const read = async () => {
-    const { data } = await deployment.cluster.core.readNamespacedSecret(secret);
-    return Buffer.from(data?.["tls.crt"] ?? "", "base64").toString();
-  };
-  await expect.poll(read, { timeout: 30_000 }).not.toBe(deployment.oldServerCertificate);
+test("the certificates of edge and API, two thirds of their life over, are renewed", async () => {
+  expect([...deployment.oldCertificates.keys()]).toHaveLength(2);
+  for (const [place, old] of deployment.oldCertificates) {
+    const [namespace = "", name = ""] = place.split("/");
+    const read = async () => {
+      const { data } = await deployment.cluster.core.readNamespacedSecret({ namespace, name });
+      return Buffer.from(data?.["tls.crt"] ?? "", "base64").toString();
+    };
+    await expect.poll(read, { timeout: 30_000 }).not.toBe(old);
+  }
 });
 
 test("objects that belong to no run are collected", async () => {

@@ -49,9 +49,12 @@ export async function startPkiCluster(): Promise<PkiCluster> {
   };
 }
 
-export async function readAll(cluster: Cluster, places: PkiPlaces): Promise<Record<keyof PkiFiles, SecretFiles>> {
-  const { authority = {}, trust = {}, server = {} } = await readPki(cluster, places);
-  return { authority, trust, server };
+export async function readAll(
+  cluster: Cluster,
+  places: PkiPlaces,
+): Promise<Required<{ [Role in keyof PkiFiles]: SecretFiles }>> {
+  const { authority = {}, trust = {}, server = {}, api = {} } = await readPki(cluster, places);
+  return { authority, trust, server, api };
 }
 
 /** Writes files into a Secret as an operator with kubectl does, or removes them (undefined). */

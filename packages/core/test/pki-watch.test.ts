@@ -11,13 +11,13 @@ afterAll(() => pki[Symbol.asyncDispose]());
 const SOON = { timeout: 20_000, interval: 50 };
 
 function watch({ names, namespaces }: PkiPlaces): PkiWatch {
-  return watchPki(pki.cluster, { namespaces, names: { ...names, baseIngress: "base" }, fqdn: FQDN });
+  return watchPki(pki.cluster, { namespaces, names: { ...names, baseIngress: "base", apiIngress: "api" }, fqdn: FQDN });
 }
 
-async function setIngress(namespace: string, secretName: string): Promise<void> {
+async function setIngress(namespace: string, secretName: string, name = "base"): Promise<void> {
   const { networking } = pki.cluster;
   const body = {
-    metadata: { name: "base", namespace },
+    metadata: { name, namespace },
     spec: {
       tls: [
         { hosts: ["other.example.com"], secretName: "other" },
@@ -28,7 +28,7 @@ async function setIngress(namespace: string, secretName: string): Promise<void> 
   };
   const { items } = await networking.listNamespacedIngress({ namespace });
   if (items.length === 0) await networking.createNamespacedIngress({ namespace, body });
-  else await networking.replaceNamespacedIngress({ namespace, name: "base", body });
+  else await networking.replaceNamespacedIngress({ namespace, name, body });
 }
 
 test("knows what each Secret holds as it changes, and follows the base Ingress to another server Secret", async () => {
@@ -47,10 +47,14 @@ test("knows what each Secret holds as it changes, and follows the base Ingress t
   await setIngress(execution, "server");
   await expect.poll(() => Object.keys(watched.files().server ?? {}), SOON).toEqual(["tls.crt", "tls.key"]);
   await setIngress(execution, "elsewhere");
-  await expect.poll(() => [watched.serverSecretName, watched.files().server], SOON).toEqual(["elsewhere", undefined]);
+  await expect.poll(() => [watched.server?.secretName, watched.files().server], SOON).toEqual(["elsewhere", undefined]);
   const metadata = { name: "elsewhere" };
   await pki.cluster.core.createNamespacedSecret({ namespace: execution, body: { metadata, stringData: { a: "b" } } });
   await expect.poll(() => watched.files().server, SOON).toEqual({ a: "b" });
+
+  expect([watched.api, watched.files().api]).toEqual([undefined, undefined]);
+  await setIngress(orchestration, "unused", "api");
+  await expect.poll(() => watched.api, SOON).toEqual({ hosts: ["other.example.com"], secretName: "other" });
 
   await setFiles(pki.cluster, { namespace: orchestration, name: "signer" }, { "tls.key": "garbage" });
   await expect.poll(() => watched.files().authority?.["tls.key"], SOON).toBe("garbage");
@@ -67,7 +71,7 @@ test("without an answer of the cluster nothing is known, and waiting has an end"
   };
   const { names, namespaces } = await pki.createPlaces();
   const errors: unknown[] = [];
-  const options = { namespaces, names: { ...names, baseIngress: "base" }, fqdn: FQDN };
+  const options = { namespaces, names: { ...names, baseIngress: "base", apiIngress: "api" }, fqdn: FQDN };
   await using watched = watchPki(away, { ...options, onError: (error) => errors.push(error) });
   await watched.untilAuthorityKnown(50);
   expect([watched.knowsAuthority, watched.synced]).toEqual([false, false]);

@@ -6,14 +6,14 @@ const SOON_DAYS = 30;
 /** Each Secret with its certificates, a paragraph each. */
 export function describeReports(
   reports: CertificateReport[],
-  places: Record<keyof PkiFiles | keyof InternalPkiFiles, { namespace: string; name: string }>,
+  places: Record<keyof PkiFiles | keyof InternalPkiFiles, { namespace: string; name: string } | undefined>,
   now: Date,
 ): string {
   return reports
     .map(({ role, purpose, certificates, problems }) => {
-      const { namespace, name } = places[role === "previous" ? "authority" : role];
+      const place = places[role === "previous" ? "authority" : role];
       return [
-        `\n${role.padEnd(11)} ${namespace}/${name}: ${purpose}`,
+        `\n${role.padEnd(11)} ${place?.namespace}/${place?.name}: ${purpose}`,
         ...certificates.map((certificate) => `  ${describeCertificate(certificate, now)}`),
         ...(role === "previous" ? ["  to finish the rotation: cactus pki rotate-ca --finish"] : []),
         ...problems.map((problem) => `  problem: ${problem}`),

@@ -4,8 +4,8 @@ import {
   connectCluster,
   ensureInternalPki,
   ensurePki,
-  findBaseIngress,
-  findServerSecretName,
+  findIngress,
+  findIngressTls,
   finishRotation,
   type InternalPkiPlaces,
   type PkiPlaces,
@@ -18,7 +18,7 @@ import {
 import { inspectInternalPki, inspectPki } from "@cactus/core/pki";
 import { describeReports } from "./pki-status.ts";
 
-/** Where the certificates are; what is left out is what the base Ingress says. */
+/** Where the certificates are; what is left out is what the Ingresses say. */
 export interface PkiOptions {
   kubeconfig: string | undefined;
   orchestrationNamespace: string;
@@ -29,6 +29,7 @@ export interface PkiOptions {
   edgeClientSecret: string;
   serverSecret: string | undefined;
   ingress: string;
+  apiIngress: string;
   fqdn: string | undefined;
 }
 
@@ -52,13 +53,12 @@ const SERVER_SECRET = "tls-server-certificate";
 /** Makes what is missing of the installation's certificates. */
 export async function bootstrap(options: BootstrapCommandOptions): Promise<PkiOutcome> {
   const { organisation, ip, edge, encryption } = options;
-  return withInstallation(options, async (cluster, { isServerForeign, ...installation }) => {
+  return withInstallation(options, async (cluster, installation) => {
     const caCertificateType = edge === "f5" ? "nginx.org/ca" : "Opaque";
     const now = new Date();
     const made = await ensurePki(cluster, {
       ...installation,
       caCertificateType,
-      isServerForeign,
       ipAddresses: ip,
       organisation,
       now,
@@ -70,12 +70,12 @@ export async function bootstrap(options: BootstrapCommandOptions): Promise<PkiOu
 
 /** Tells each certificate, what it is for and how long it lasts, and what is wrong. */
 export async function status(options: PkiOptions): Promise<PkiOutcome> {
-  return withInstallation(options, async (cluster, { fqdn, ...places }) => {
+  return withInstallation(options, async (cluster, { fqdn, apiHosts, ...places }) => {
     const now = new Date();
     const internal = await readInternalPki(cluster, places);
     const isEncrypting = Object.values(internal).some((files) => files !== undefined);
     const reports = [
-      ...inspectPki(await readPki(cluster, places), { fqdn, now }),
+      ...inspectPki(await readPki(cluster, places), { fqdn, apiHosts, now }),
       ...(isEncrypting ? inspectInternalPki(internal, now) : []),
     ];
     const isWrong = reports.some(({ problems }) => problems.length > 0);
@@ -84,11 +84,11 @@ export async function status(options: PkiOptions): Promise<PkiOutcome> {
   });
 }
 
-/** Gives the server a new certificate and key now. */
-export async function rotateServer(options: PkiOptions): Promise<PkiOutcome> {
-  return withInstallation(options, async (cluster, installation) => {
-    await rotateServerCertificate(cluster, { ...installation, now: new Date() });
-    return told("The server has a new certificate and key, with the names that it had.");
+/** Gives the server, or the API, a new certificate and key now. */
+export async function rotateServer(options: PkiOptions & { api: boolean | undefined }): Promise<PkiOutcome> {
+  return withInstallation(options, async (cluster, { apiHosts = [], ...installation }) => {
+    await rotateServerCertificate(cluster, { ...installation, ...(options.api && { apiHosts }), now: new Date() });
+    return told(`The ${options.api ? "API" : "server"} has a new certificate and key, with the names that it had.`);
   });
 }
 
@@ -105,7 +105,7 @@ export async function rotateCa(
 
 const BEGUN = {
   overlap: [
-    "A new CA signs from now on. The edge lets in clients of the old one and of the new one; the server's certificate stays the old one's.",
+    "A new CA signs from now on. The edge lets in clients of the old one and of the new one; the certificates of server and API stay the old one's.",
     "Clients should now trust what certificates.authority says: both roots. When they do, and the last run with an old certificate",
     "has ended: cactus pki rotate-ca --finish",
   ],
@@ -115,7 +115,7 @@ const BEGUN = {
 
 const ENDED = {
   finished: [
-    "The old CA is gone: the server's certificate is the new one's, and the edge refuses clients of the old one.",
+    "The old CA is gone: the certificates of server and API are the new one's, and the edge refuses clients of the old one.",
   ],
   none: ["No rotation overlaps: nothing was changed."],
 };
@@ -124,6 +124,8 @@ interface Installation extends PkiPlaces, InternalPkiPlaces {
   names: PkiPlaces["names"] & InternalPkiPlaces["names"];
   fqdn: string;
   isServerForeign: boolean;
+  apiHosts: readonly string[] | undefined;
+  isApiForeign: boolean;
 }
 
 async function withInstallation(
@@ -138,24 +140,38 @@ async function withInstallation(
 
 async function locate(cluster: Cluster, options: PkiOptions): Promise<Installation> {
   const namespace = options.executionNamespace;
-  const ingress = await findBaseIngress(cluster, { namespace, name: options.ingress });
+  const ingress = await findIngress(cluster, { namespace, name: options.ingress });
+  const apiIngress = await findIngress(cluster, {
+    namespace: options.orchestrationNamespace,
+    name: options.apiIngress,
+  });
+  const api = findIngressTls(apiIngress);
   const fqdn = options.fqdn ?? ingress?.spec?.tls?.[0]?.hosts?.[0];
   if (fqdn === undefined) {
     throw new Error(`Ingress ${namespace}/${options.ingress} names no host: give --fqdn, or set TEST_EXECUTION_FQDN.`);
   }
-  const annotations = Object.keys(ingress?.metadata?.annotations ?? {});
   return {
     fqdn,
-    isServerForeign: annotations.some((key) => /^cert-manager\.io\/(cluster-)?issuer$/.test(key)),
+    isServerForeign: isCertManagers(ingress),
+    apiHosts: api?.hosts,
+    isApiForeign: isCertManagers(apiIngress),
     names: {
       caCertificateSecret: options.caSecret,
       caKeyPairSecret: options.signingSecret,
       internalCaSecret: options.internalCaSecret,
       edgeClientSecret: options.edgeClientSecret,
-      serverSecret: options.serverSecret ?? findServerSecretName(ingress, fqdn) ?? SERVER_SECRET,
+      serverSecret: options.serverSecret ?? findIngressTls(ingress, fqdn)?.secretName ?? SERVER_SECRET,
+      apiSecret: api?.secretName,
     },
     namespaces: { orchestration: options.orchestrationNamespace, execution: namespace },
   };
+}
+
+/** Whether cert-manager makes what the Ingress shows. */
+function isCertManagers(ingress: Awaited<ReturnType<typeof findIngress>>): boolean {
+  return Object.keys(ingress?.metadata?.annotations ?? {}).some((key) =>
+    /^cert-manager\.io\/(cluster-)?issuer$/.test(key),
+  );
 }
 
 function told(...lines: string[]): PkiOutcome {
