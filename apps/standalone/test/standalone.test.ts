@@ -67,8 +67,9 @@ test("it says where everything is, in files that only their owner can read", asy
   for (const file of ["standalone.json", "token-key.json", "database-password", "cluster/kubeconfig"]) {
     expect([file, (await stat(join(standalone.home, file))).mode & 0o077]).toEqual([file, 0]);
   }
-  const ready = await fetch(`${info.orchestratorUrl}/readyz`);
-  expect(await ready.json()).toEqual({ status: "ok", database: "ok", cluster: "ok" });
+  await expect
+    .poll(async () => (await fetch(`${info.orchestratorUrl}/readyz`)).json(), { timeout: 20_000 })
+    .toEqual({ status: "ok", database: "ok", cluster: "ok", certificates: "ok", teststacks: "ok" });
 });
 
 test("20 test runs at once, each over mutual TLS, all finalised with all criteria met, nothing left in the cluster", async () => {
