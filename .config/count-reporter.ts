@@ -7,8 +7,10 @@ export default class CountReporter implements Reporter {
 
   onInit(): void {
     process.once("exit", (code) => {
-      // A run that broke before or beside its tests (a setup that failed, say) is a failure too.
-      const failed = code !== 0 && this.#failed === 0 ? 1 : this.#failed;
+      // A run that broke before or beside its tests (a setup that failed, say) is a failure too, whatever its exit code.
+      const isBroken = this.#failed === 0 && (code !== 0 || this.#passed === 0);
+      const failed = isBroken ? 1 : this.#failed;
+      if (failed > 0) process.exitCode = 1;
       process.stdout.write(`${this.#passed} passed, ${failed} failed\n`);
     });
   }

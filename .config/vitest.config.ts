@@ -9,12 +9,13 @@ const root = new URL("..", import.meta.url).pathname;
 const homes = ["apps", "packages"].flatMap((folder) =>
   readdirSync(join(root, folder)).map((name) => join(folder, name)),
 );
-const suites = ["interop", "kubernetes"];
+const suites = ["interop", "kubernetes", "crash", "bench"];
 
 /**
  * One vitest project per package, run on the TypeScript sources.
  * In place of the tests (`*.test.ts`), `--mode interop` picks the suite that needs tools beside Node (`*.interop.ts`), and
- * `--mode kubernetes` the one on a real Kubernetes (`*.kubernetes.ts`), which is brought up for it.
+ * `--mode kubernetes` the one on a real Kubernetes (`*.kubernetes.ts`), which is brought up for it; `--mode crash` kills
+ * the orchestrator at each of its effects (`*.crash.ts`); `--mode bench` measures (`*.bench.ts`).
  */
 export default defineConfig(({ mode }) => {
   const suite = suites.includes(mode) ? mode : "test";
@@ -39,6 +40,6 @@ export default defineConfig(({ mode }) => {
     root,
     ...onSources,
     // One cluster, two cores, and figures: one file after the other.
-    test: { projects, globalSetup, fileParallelism: !onKubernetes },
+    test: { projects, globalSetup, fileParallelism: !onKubernetes && suite !== "bench" },
   };
 });

@@ -21,23 +21,39 @@ const IMAGES: [script: string[], names: string[]][] = [
 
 /** Makes the images of the overlay `test` from this checkout and puts them into the test cluster. Gives their sizes, MiB. */
 export async function loadDeploymentImages(): Promise<Record<string, number>> {
-  const config = parseConfig(await readFile(join(DOCKER, "Dockerfile"), "utf8"));
-  const home = await mkdtemp(join(tmpdir(), "cactus-images-"));
   const sizes: Record<string, number> = {};
+  for (const [command, names] of IMAGES) {
+    const size = await makeImage(DOCKER, command, names);
+    for (const name of names) sizes[name] = size;
+  }
+  return sizes;
+}
+
+/** Makes the PostgreSQL for tests, by this name. */
+export async function loadPostgresImage(name: string): Promise<void> {
+  await makeImage(DOCKER, ["assemble-test-postgres.sh"], [name]);
+}
+
+/**
+ * Makes an image by one of a checkout's scripts, in its folder `infra/docker`, and puts it into the test cluster, by each
+ * name. Gives its size, MiB.
+ */
+export async function makeImage(
+  docker: string,
+  [script = "", ...parameters]: string[],
+  names: string[],
+): Promise<number> {
+  const config = parseConfig(await readFile(join(docker, "Dockerfile"), "utf8"));
+  const home = await mkdtemp(join(tmpdir(), "cactus-image-"));
   try {
-    for (const [[script = "", ...parameters], names] of IMAGES) {
-      const rootfs = join(home, names[0]?.replaceAll("/", "-") ?? "");
-      await run(join(DOCKER, script), [...parameters, rootfs]);
-      const { stdout } = await run("du", ["-sm", "--apparent-size", rootfs]);
-      for (const name of names) {
-        await loadImage(name, rootfs, config);
-        sizes[name] = Number.parseInt(stdout, 10);
-      }
-    }
+    const rootfs = join(home, "rootfs");
+    await run(join(docker, script), [...parameters, rootfs], { maxBuffer: 2 ** 26 });
+    const { stdout } = await run("du", ["-sm", "--apparent-size", rootfs]);
+    for (const name of names) await loadImage(name, rootfs, config);
+    return Number.parseInt(stdout, 10);
   } finally {
     await rm(home, { recursive: true, force: true });
   }
-  return sizes;
 }
 
 /** The configuration of the Dockerfile's last stage. */

@@ -1,16 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import type { TestDatabase } from "@cactus/db/testing";
 import { startTestCluster, type TestCluster } from "./_cluster.ts";
 import { openUser, type TestUser } from "./_installation.ts";
 import { prepareSurroundings, toTestOrchestrator } from "./_orchestrator.ts";
 
 const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 
-/** An installation whose orchestrator is a process of its own, which can be killed and started again. */
-export interface KillableInstallation extends AsyncDisposable {
-  cluster: TestCluster;
+/** An orchestrator as a process of its own, which can be killed and started again, and one of its users. */
+export interface OrchestratorProcess extends AsyncDisposable {
   user: TestUser;
+  database: TestDatabase;
   readonly url: string;
   /** Bytes of memory that the process has in RAM now. */
   residentBytes(): Promise<number>;
@@ -18,23 +19,35 @@ export interface KillableInstallation extends AsyncDisposable {
   kill(): Promise<void>;
   /** Starts it (again) and waits until it listens. */
   start(): Promise<void>;
+  /** Kills it and starts it again. */
+  restart(): Promise<void>;
 }
 
-export async function startKillableInstallation(variables: Record<string, string> = {}): Promise<KillableInstallation> {
+export interface OrchestratorProcessOptions {
+  variables: Record<string, string>;
+  /** Puts something between it and its database: takes and gives a URL. */
+  wrapDatabase?: (url: string) => Promise<string>;
+}
+
+/** Prepares an orchestrator, with a database of its own, that is not started yet. */
+export async function prepareOrchestratorProcess(options: OrchestratorProcessOptions): Promise<OrchestratorProcess> {
   await using stack = new AsyncDisposableStack();
-  const cluster = stack.use(await startTestCluster());
-  const kubeconfig = { KUBECONFIG: cluster.local.kubeconfigPath };
-  const surroundings = stack.use(await prepareSurroundings({ ...cluster.variables, ...kubeconfig, ...variables }));
+  const surroundings = stack.use(await prepareSurroundings(options.variables));
+  const { environment } = surroundings;
+  const database = environment["ORCHESTRATOR_DATABASE_URL"] ?? "";
+  const wrapped = { ORCHESTRATOR_DATABASE_URL: (await options.wrapDatabase?.(database)) ?? database };
   let child: ChildProcess | undefined;
   let url = "";
 
   async function start(): Promise<void> {
     child = spawn(process.execPath, ["--conditions=@cactus/source", MAIN], {
-      env: { PATH: process.env["PATH"], ...surroundings.environment },
+      env: { PATH: process.env["PATH"], ...environment, ...wrapped },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
-    const [message] = await once(child, "message", { signal: AbortSignal.timeout(30_000) });
-    url = (message as { url: string }).url;
+    const limit = { signal: AbortSignal.timeout(60_000) };
+    // Whoever kills it while it starts, starts it again.
+    const [message] = await Promise.race([once(child, "message", limit), once(child, "exit", limit)]);
+    if (child.signalCode !== "SIGKILL") url = (message as { url: string }).url;
   }
 
   async function kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
@@ -45,13 +58,12 @@ export async function startKillableInstallation(variables: Record<string, string
   }
 
   stack.defer(() => kill("SIGTERM"));
-  await start();
   const orchestrator = toTestOrchestrator(surroundings, () => url);
   const user = openUser(orchestrator, await surroundings.sign({ sub: "tester" }));
   const owned = stack.move();
   return {
-    cluster,
     user,
+    database: surroundings.database,
     get url() {
       return url;
     },
@@ -61,6 +73,34 @@ export async function startKillableInstallation(variables: Record<string, string
     },
     kill: () => kill(),
     start,
+    async restart() {
+      await kill();
+      await start();
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Such an orchestrator on a local cluster of its own. */
+export interface KillableInstallation extends OrchestratorProcess {
+  cluster: TestCluster;
+}
+
+export async function startKillableInstallation(variables: Record<string, string> = {}): Promise<KillableInstallation> {
+  await using stack = new AsyncDisposableStack();
+  const cluster = stack.use(await startTestCluster());
+  const kubeconfig = { KUBECONFIG: cluster.local.kubeconfigPath };
+  const orchestrator = stack.use(
+    await prepareOrchestratorProcess({ variables: { ...cluster.variables, ...kubeconfig, ...variables } }),
+  );
+  await orchestrator.start();
+  const owned = stack.move();
+  return {
+    ...orchestrator,
+    get url() {
+      return orchestrator.url;
+    },
+    cluster,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

@@ -10,18 +10,13 @@ beforeAll(async () => {
 });
 afterAll(() => installation[Symbol.asyncDispose]());
 
-async function restart(): Promise<void> {
-  await installation.kill();
-  await installation.start();
-}
-
 test.each(["requested", "created", "ready", "routed", "initialised"])(
   'killed in a spawn, after "%s": the run gets its test all the same, once',
   async (kind) => {
     const { user, cluster } = installation;
     const { runId } = await user.create("ALL-02");
     while (!(await user.story(runId)).some((event) => event.kind === kind)) await sleep(2);
-    await restart();
+    await installation.restart();
     await user.until(runId, ({ status }) => status === "initialised");
     const kinds = (await user.story(runId)).map((event) => event.kind);
     for (const once of ["requested", "created", "ready", "routed", "initialised"]) {
@@ -45,7 +40,7 @@ test("killed before the runner was asked to finalise: the result is whole", asyn
   await installation.start();
   expect((await user.get(runId)).status).toBe("started");
   await user.ask("runs.finalise", { runId });
-  await restart();
+  await installation.restart();
   expect((await user.untilGone(runId)).status).toBe("finalised");
   expect(await listObjects(cluster)).toEqual([]);
 });
@@ -58,7 +53,7 @@ test("killed while the runner's answer comes in: what it still tells is kept, an
   await user.ask("runs.finalise", { runId });
   // The last status is kept, and with it the mark of the call, just before the call.
   await expect.poll(async () => (await user.call("runs.status", { runId })).status, { interval: 5 }).toBe(200);
-  await restart();
+  await installation.restart();
   expect(await user.untilGone(runId)).toMatchObject({
     status: "finalised",
     allCriteriaMet: false,
@@ -73,7 +68,7 @@ test("killed in the middle of removing a teststack: nothing is left", async () =
   const { run } = await user.createLive("ALL-01");
   await user.ask("runs.finalise", { runId: run.runId });
   while (!(await user.story(run.runId)).some(({ kind }) => kind === "finalised")) await sleep(2);
-  await restart();
+  await installation.restart();
   await user.untilGone(run.runId);
   expect(await listObjects(cluster)).toEqual([]);
 });
