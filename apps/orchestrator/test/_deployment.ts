@@ -3,7 +3,6 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Cluster, connectCluster, ensurePki, isNotFound } from "@cactus/core/kubernetes";
 import { issueServerCertificate, loadAuthority, type ServerCertificate } from "@cactus/core/pki";
-import { connect } from "@cactus/db";
 import { installIngressNginx } from "@cactus/test-cluster";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { inject } from "vitest";
@@ -32,8 +31,6 @@ export interface Deployment extends AsyncDisposable {
   sign(subject: string): Promise<string>;
   /** MiB, by name. */
   imageSizes: Record<string, number>;
-  /** Makes a background task due now. */
-  hurryTask(name: string): Promise<void>;
   /** All that the orchestrator has asked of the API server. */
   listRequests(): Promise<AuditedRequest[]>;
 }
@@ -55,10 +52,6 @@ export async function startDeployment(): Promise<Deployment> {
   await kubectl("apply", "-k", `${MANIFESTS}/overlays/test`);
   const edge = { host: await findAddress(cluster, "ingress-nginx/ingress-nginx-controller"), port: 443 };
   await kubectl("rollout", "status", "deployment/orchestrator", "-n", "test-orchestration", "--timeout=120s");
-  const database = connect({
-    url: `postgresql://postgres@${await findAddress(cluster, "test-database/postgres")}:5432/postgres`,
-  });
-  stack.defer(() => database.destroy());
   const owned = stack.move();
   return {
     cluster,
@@ -67,13 +60,6 @@ export async function startDeployment(): Promise<Deployment> {
     ...certificates,
     sign,
     imageSizes,
-    async hurryTask(name) {
-      await database
-        .updateTable("task")
-        .set({ next_due_at: new Date(0) })
-        .where("name", "=", name)
-        .execute();
-    },
     listRequests: async () => (await readAuditLog(auditLog)).filter(({ user }) => user === ACCOUNT),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -12,8 +12,6 @@ vi.setConfig({ testTimeout: LONG });
 
 let deployment: Deployment;
 let user: DeploymentUser;
-/** Selects what {@link leaveOrphans} has left. */
-let orphans: string;
 beforeAll(async () => {
   deployment = await startDeployment();
   user = await openUser(deployment, "tester");
@@ -73,10 +71,7 @@ async function killReplica(): Promise<void> {
   });
 }
 
-/** Objects of teststacks; of runs, that is, and not the orphans. */
-async function listTeststacks(): Promise<string[]> {
-  return (await listObjects(deployment)).filter((object) => !object.endsWith(" orphan"));
-}
+const listTeststacks = (): Promise<string[]> => listObjects(deployment);
 
 async function untilRolledOut(): Promise<void> {
   const where = ["deployment/orchestrator", "-n", "test-orchestration"];
@@ -92,7 +87,6 @@ test("the images are small, and hold no tool to build with", () => {
 test("10 tests at once, from outside: request, device over mutual TLS, result, nothing left", async () => {
   const runs = await several(10, async () => user.untilLive(await user.create()));
   tellTimes("10 at once", runs);
-  orphans = await leaveOrphans(deployment);
   for (const run of runs) {
     expect(run.run.testUrl).toMatch(/^https:\/\/cactus\.test\/ts-[a-z0-9]{12}\/dcap$/);
     await expectServed(run);
@@ -241,14 +235,12 @@ test("the certificates of edge and API, two thirds of their life over, are renew
 });
 
 test("objects that belong to no run are collected", async () => {
-  const list = () => listObjects(deployment, orphans);
-  await vi.waitFor(
-    async () => {
-      await deployment.hurryTask("collect-orphans");
-      expect(await list()).toEqual([]);
-    },
-    { timeout: 120_000, interval: 1_000 },
-  );
+  const live = await user.untilLive(await user.create());
+  const orphans = await leaveOrphans(deployment);
+  await expect.poll(() => listObjects(deployment, orphans), { timeout: 60_000 }).toEqual([]);
+  await expectServed(live);
+  await finalise([live]);
+  await user.untilGone(live.run.runId);
 });
 
 test("the Roles grant what is used, and nothing else", async () => {

@@ -39,7 +39,7 @@ test("without encryption, what Pods say to an instance can be read on the way", 
   const live = await runJob();
   const traffic = await readTraffic(live);
   expect(traffic).toMatch(/GET \/status HTTP\/1\.1|POST \/initialise HTTP\/1\.1|GET \/health HTTP\/1\.1/);
-  expect(traffic).toContain("GET /envoy-SUCCESS/dcap HTTP/1.1");
+  expect(traffic).toContain(`GET /${nameOf(live)}-SUCCESS/dcap HTTP/1.1`);
   expect(traffic).toContain("<DeviceCapability");
   await endJob(live);
 });
@@ -65,7 +65,10 @@ test("an instance that stands in another's place is spoken to neither by the edg
   const askRunner = () => user.client.runs.status.query({ runId: live.run.runId }).then(() => "answered", String);
   expect(await askRunner()).toBe("answered");
   await lead(other);
-  await expect.poll(() => user.visit(live), { timeout: 20_000 }).toBe(502);
+  // By TLS; on a connection that the edge has kept from the other's own clients, by the other's prefix.
+  await expect
+    .poll(() => user.visit(live), { timeout: 20_000 })
+    .toSatisfy((status) => status === 502 || status === 404);
   await expect.poll(askRunner, { timeout: 20_000 }).toContain("The runner does not answer.");
   await lead(live);
   await expect.poll(() => user.visit(live), { timeout: 20_000 }).toBe(200);
