@@ -26,8 +26,8 @@ test.each([
   "with the edge %s, the component adds what encryption needs, and opens the sidecar's port in place of the runner's",
   (edge, component) => {
     const [before, after] = [render(edge, []), render(edge, [component])];
-    expect(after("ConfigMap", "orchestrator").data).toEqual({
-      ...before("ConfigMap", "orchestrator").data,
+    expect(after("ConfigMap", "orchestrator-settings").data).toEqual({
+      ...before("ConfigMap", "orchestrator-settings").data,
       TESTSTACK_ENCRYPTION: "sidecar",
     });
     const secrets = { apiGroups: [""], resources: ["secrets"] };
