@@ -67,8 +67,9 @@ export async function beginRotation(cluster: Cluster, options: RotationOptions):
 }
 
 /**
- * Ends the overlap of a rotation: the server and the API change over to the new CA, the edge no longer lets clients of the old one in,
- * and the old CA's key is gone. A server certificate that is not ours stays. Safe to repeat, also after it was interrupted.
+ * Ends the overlap of a rotation: the server and the API change over to the new CA, the edge no longer lets clients of the
+ * old one in, and the old CA's key is gone. A server certificate that is not ours stays. Safe to repeat, also after it was
+ * interrupted.
  * Returns whether there was an overlap.
  *
  * @throws {PkiError} when the new CA cannot be used
