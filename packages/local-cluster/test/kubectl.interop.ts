@@ -257,9 +257,10 @@ test("delete waits, in the background and in the foreground, and leaves what it 
   const inNamespace = await applyWeb("deletes");
   const uid = (): Promise<string> => inNamespace("get", "pod", "web-0", "-o", "jsonpath={.metadata.uid}");
   const first = await uid();
-  expect(await inNamespace("delete", "pod", "web-0")).toBe('pod "web-0" deleted\n');
+  // Unwaited for: where the next Pod of that name is there within milliseconds, kubectl takes it for the one it deletes.
+  expect(await inNamespace("delete", "pod", "web-0", "--wait=false")).toBe('pod "web-0" deleted\n');
+  await expect.poll(() => uid().catch(() => first), { timeout: 20_000 }).not.toBe(first);
   await inNamespace("rollout", "status", "statefulset/web", "--timeout=40s");
-  await expect.poll(uid, { timeout: 20_000 }).not.toBe(first);
   await inNamespace("delete", "statefulset", "web", "--cascade=orphan");
   expect(await inNamespace("get", "pods", "-o", "name")).toBe("pod/web-0\n");
   // The set is back, and its Pod is its own again.
