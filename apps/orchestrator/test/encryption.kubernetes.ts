@@ -138,7 +138,7 @@ async function encrypt(): Promise<void> {
     components: [relative(folder, join(KUBERNETES, "components/encrypted-teststacks"))],
     configMapGenerator: [
       {
-        ...{ name: "orchestrator", namespace: "test-orchestration", behavior: "merge" },
+        ...{ name: "orchestrator-settings", namespace: "test-orchestration", behavior: "merge" },
         literals: [`TESTSTACK_ENCRYPTION_IMAGE=${await loadNginxImage()}`],
       },
     ],

@@ -52,8 +52,10 @@ function assessObjects(teststackId: string, watch: ObjectWatch): Situation["obje
   if (!watch.synced) return "unknown";
   const objects = watch.objects(teststackId);
   if (objects.length === 0) return "none";
-  if (objects.every((object) => object.deleting)) return "deleting";
-  const hasOwner = objects.some((object) => !object.owned && !object.deleting);
+  const owners = objects.filter((object) => !object.owned);
+  // What it owns goes with it, each in its turn.
+  if ((owners.length > 0 ? owners : objects).every((object) => object.deleting)) return "deleting";
+  const hasOwner = owners.some((object) => !object.deleting);
   const kinds = new Set(objects.map((object) => object.kind));
   return hasOwner && OWNED_KINDS.some((kind) => !kinds.has(kind)) ? "incomplete" : "some";
 }
