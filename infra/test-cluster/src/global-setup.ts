@@ -1,6 +1,8 @@
 import type { TestProject } from "vitest/node";
 import { startTestCluster } from "./cluster.ts";
+import { ensureIngressNginx } from "./ingress-nginx.ts";
 import { NODE_IMAGE } from "./node-image.ts";
+import { ensurePackages } from "./packages.ts";
 
 /** The real cluster of a test run. */
 export interface KubernetesUnderTest {
@@ -22,6 +24,9 @@ declare module "vitest" {
 
 /** Brings the cluster up for a whole test run. Where it cannot, the run fails. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await ensurePackages();
+  // What takes minutes on a new machine is not for a test's time limit.
+  await ensureIngressNginx();
   const cluster = await startTestCluster();
   const { kubeconfig, auditLog, kubectl } = cluster;
   project.provide("kubernetes", { kubeconfig, auditLog, kubectl, image: NODE_IMAGE });
