@@ -51,15 +51,16 @@ export class Preflight implements AsyncDisposable {
   async #judgeAll(): Promise<void> {
     const { list, logger } = this.#options;
     const judged = await Promise.all(list().map(async (name) => [name, await this.#judge(name)] as const));
-    const known = judged.filter(([, result]) => result !== "unknown") as [string, { verdict: Verdict }][];
-    if (known.length < judged.length) this.request(RETRY_MS);
-    this.#verdicts = new Map([
-      ...judged.flatMap(([name]) => (this.#verdicts.has(name) ? [[name, this.#verdicts.get(name)] as const] : [])),
-      ...known.map(([name, { verdict }]) => [name, verdict] as const),
-    ]);
-    for (const [name, { verdict }] of known) {
-      if (verdict !== undefined) logger.warn({ version: name, problem: verdict }, "no teststack can be made");
+    const verdicts = new Map<string, Verdict>();
+    for (const [name, result] of judged) {
+      if (result !== "unknown") verdicts.set(name, result.verdict);
+      else if (this.#verdicts.has(name)) verdicts.set(name, this.#verdicts.get(name));
+      if (result !== "unknown" && result.verdict !== undefined) {
+        logger.warn({ version: name, problem: result.verdict }, "no teststack can be made");
+      }
     }
+    this.#verdicts = verdicts;
+    if (judged.some(([, result]) => result === "unknown")) this.request(RETRY_MS);
   }
 
   async #judge(name: string): Promise<{ verdict: Verdict } | "unknown"> {

@@ -119,10 +119,11 @@ export class TeststackPlans implements AsyncDisposable {
       sidecar,
     };
     const hostSettings = this.#profile.readHostSettings(this.#baseIngress.get(), config.TEST_EXECUTION_FQDN);
+    const refer = (uid: string) => buildOwnerReference(order.workload, { name: order.name, uid });
     return {
       owner: buildOwner(order.workload, input),
       buildOwned: (uid) => {
-        const owner = buildOwnerReference(order.workload, { name: order.name, uid });
+        const owner = refer(uid);
         const route = this.#profile.buildRoute({
           ...input,
           owner,
@@ -136,8 +137,7 @@ export class TeststackPlans implements AsyncDisposable {
       },
       buildSecrets: async (uid) => {
         if (sidecar === undefined) return [];
-        const owner = buildOwnerReference(order.workload, { name: order.name, uid });
-        return [buildTlsSecret({ ...input, sidecar, owner, files: await this.tls.issue(order.name) })];
+        return [buildTlsSecret({ ...input, sidecar, owner: refer(uid), files: await this.tls.issue(order.name) })];
       },
       templateName: template.statefulSet.metadata?.name ?? "",
       templateHash: hashTemplate(template),

@@ -1,5 +1,4 @@
 import { OrchestratorError } from "@cactus/core";
-import { lastClientInteraction } from "@cactus/core/runner";
 import { newTeststackName } from "@cactus/core/teststack";
 import {
   createRun,
@@ -15,7 +14,7 @@ import {
 import { type TRPCRouterRecord, tracked } from "@trpc/server";
 import { z } from "zod";
 import { buildArtifactLink } from "../http/artifact-link.ts";
-import { judgeRun } from "../idle.ts";
+import { askStatus, judgeRun, toContact } from "../idle.ts";
 import { fetchRunnerStatus } from "../runner-status.ts";
 import { waitForStart } from "../start-outcome.ts";
 import { type RunEventView, toRunEventView } from "./run-event-view.ts";
@@ -153,12 +152,7 @@ export const runsRoutes = {
     .output(runIdleOutput)
     .query(async ({ ctx, input }) => {
       const run = await getLiveRun(ctx, input);
-      const status = await ctx
-        .runnerOf({ name: run.teststack_name, encryption: run.teststack_encryption })
-        .status()
-        .catch(() => undefined);
-      const lastInteractionAt = status && lastClientInteraction(status);
-      const judgement = judgeRun(ctx, run, { answered: status !== undefined, lastInteractionAt });
+      const judgement = judgeRun(ctx, run, toContact(await askStatus(ctx, run)));
       return toRunIdleView(judgement, ctx.config.IDLETEARDOWNTASK_ENABLE);
     }),
 
@@ -170,8 +164,7 @@ export const runsRoutes = {
       const { IDLETEARDOWNTASK_MAX_LIFETIME_SECONDS: lifetime, RUN_EXTENSION_MAX_SECONDS: most } = ctx.config;
       const latest = run.created_at.getTime() + (lifetime + most) * 1000;
       const until = new Date(Math.min(latest, ctx.now().getTime() + input.seconds * 1000));
-      const by = run.user_id === ctx.caller.userId ? "client" : "admin";
-      await extendRun(ctx.db, { runId: run.id, until, by, actorId: ctx.caller.userId });
+      await extendRun(ctx.db, { runId: run.id, until, ...actorOf(ctx, run) });
       const judgement = judgeRun(ctx, await getLiveRun(ctx, input), {
         answered: run.unreachable_since === null,
         lastInteractionAt: undefined,
@@ -230,8 +223,12 @@ async function* sendEvents(ctx: UserContext, input: { runId: string; after: numb
 }
 
 async function intend(ctx: UserContext, run: RunRecord, intention: "start" | "finalise" | "delete"): Promise<void> {
-  const by = run.user_id === ctx.caller.userId ? "client" : "admin";
-  await writeIntention(ctx.db, { runId: run.id, intention, by, actorId: ctx.caller.userId });
+  await writeIntention(ctx.db, { runId: run.id, intention, ...actorOf(ctx, run) });
+}
+
+/** In whose name something is done to a run: its owner's, or an administrator's. */
+function actorOf({ caller }: UserContext, run: { user_id: string }): { by: "client" | "admin"; actorId: string } {
+  return { by: run.user_id === caller.userId ? "client" : "admin", actorId: caller.userId };
 }
 
 function notFound(what: string, id: string): OrchestratorError {

@@ -1,5 +1,5 @@
 import { deleteObject } from "@cactus/core/kubernetes";
-import { findOrphans } from "../orphans.ts";
+import { findOrphans, type Orphan } from "../orphans.ts";
 import type { ReconcilerDeps } from "../reconcile/step-context.ts";
 
 /**
@@ -14,14 +14,16 @@ export function createOrphanCollector(
   return async () => {
     const { cluster, config, logger } = deps;
     const orphans = await findOrphans(deps);
-    for (const orphan of orphans.filter(({ uid }) => suspects.has(uid))) {
-      if (config.ORPHAN_COLLECTION === "report") continue;
-      logger.warn({ orphan }, "deleting an object that belongs to no teststack");
-      await deleteObject(cluster, { namespace: config.TEST_EXECUTION_NAMESPACE, ...orphan });
-    }
-    const news = orphans.filter(({ uid }) => !suspects.has(uid));
-    if (config.ORPHAN_COLLECTION === "report" && news.length > 0) {
-      logger.warn({ orphans: news }, "objects belong to no teststack; they stay (ORPHAN_COLLECTION)");
+    const isKnown = ({ uid }: Orphan): boolean => suspects.has(uid);
+    if (config.ORPHAN_COLLECTION === "report") {
+      const news = orphans.filter((orphan) => !isKnown(orphan));
+      if (news.length > 0)
+        logger.warn({ orphans: news }, "objects belong to no teststack; they stay (ORPHAN_COLLECTION)");
+    } else {
+      for (const orphan of orphans.filter(isKnown)) {
+        logger.warn({ orphan }, "deleting an object that belongs to no teststack");
+        await deleteObject(cluster, { namespace: config.TEST_EXECUTION_NAMESPACE, ...orphan });
+      }
     }
     suspects = new Set(orphans.map(({ uid }) => uid));
   };

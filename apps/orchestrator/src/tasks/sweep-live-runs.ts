@@ -1,8 +1,8 @@
-import { isWarningDue } from "@cactus/core/lifecycle";
-import { hasTest, lastClientInteraction } from "@cactus/core/runner";
+import { type IdleVerdict, isWarningDue } from "@cactus/core/lifecycle";
+import { hasTest } from "@cactus/core/runner";
 import { type LiveRun, listLiveRuns, noteContact, noteLoss, warnOfEnd, writeIntention } from "@cactus/db";
 import type { Deps } from "../deps.ts";
-import { type IdleJudgement, judgeRun } from "../idle.ts";
+import { askStatus, judgeRun, toContact } from "../idle.ts";
 
 type SweepDeps = Pick<Deps, "metrics" | "db" | "runnerOf" | "now" | "config" | "logger">;
 
@@ -27,24 +27,19 @@ export async function sweepLiveRuns(deps: SweepDeps): Promise<void> {
 }
 
 async function sweepRun(deps: SweepDeps, run: LiveRun): Promise<void> {
-  const status = await deps
-    .runnerOf({ name: run.teststack_name, encryption: run.teststack_encryption })
-    .status()
-    .catch(() => undefined);
+  const status = await askStatus(deps, run);
   const lost = { runId: run.id, teststackId: run.teststack_id };
   if (status !== undefined && !hasTest(status)) return noteLoss(deps.db, { ...lost, loss: "runner_restarted" });
-  const lastInteractionAt = status && lastClientInteraction(status);
-  const answered = status !== undefined;
-  await noteContact(deps.db, { runId: run.id, answered, ...(lastInteractionAt && { lastInteractionAt }) });
-  const judgement = judgeRun(deps, run, { answered, lastInteractionAt });
-  const { verdict } = judgement;
-  if (verdict.rule === "unreachable") {
-    return verdict.due ? noteLoss(deps.db, { ...lost, loss: "runner_unreachable" }) : undefined;
+  const contact = toContact(status);
+  await noteContact(deps.db, { runId: run.id, ...contact });
+  const { verdict, idleSeconds } = judgeRun(deps, run, contact);
+  const { rule, due } = verdict;
+  if (rule === "unreachable") {
+    return due ? noteLoss(deps.db, { ...lost, loss: "runner_unreachable" }) : undefined;
   }
   if (!deps.config.IDLETEARDOWNTASK_ENABLE) return;
-  if (verdict.due)
-    await writeIntention(deps.db, { runId: run.id, intention: "finalise", by: verdict.rule, actorId: null });
-  else if (isWarningDue(deps.now(), verdict, judgement.idleSeconds)) await warn(deps, run, judgement);
+  if (due) await writeIntention(deps.db, { runId: run.id, intention: "finalise", by: rule, actorId: null });
+  else if (isWarningDue(deps.now(), verdict, idleSeconds)) await warn(deps, run, { ...verdict, rule });
 }
 
 const WHY = {
@@ -52,9 +47,11 @@ const WHY = {
   lifetime: "The longest life of a test run is nearly over",
 } as const;
 
-async function warn({ db }: SweepDeps, run: LiveRun, { verdict }: IdleJudgement): Promise<void> {
-  if (verdict.rule === "unreachable") return;
-  const { deadline, rule } = verdict;
+async function warn(
+  { db }: SweepDeps,
+  run: LiveRun,
+  { deadline, rule }: IdleVerdict & { rule: keyof typeof WHY },
+): Promise<void> {
   const at = deadline.toISOString();
   const message = `${WHY[rule]}: the run will be finalised at ${at}. It can be kept for longer (runs.extend).`;
   await warnOfEnd(db, { runId: run.id, deadline, message, detail: { rule, deadline: at } });

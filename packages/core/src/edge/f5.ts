@@ -1,6 +1,5 @@
 import type { V1Ingress } from "@kubernetes/client-node";
-import { buildMetadata } from "../teststack/index.ts";
-import { buildRules, type HostSettings, type RouteInput, readHost } from "./route.ts";
+import { buildIngress, type HostSettings, type RouteInput, readHost } from "./route.ts";
 
 const ANNOTATION = "nginx.org";
 
@@ -24,23 +23,15 @@ export function readF5Host(baseIngress: V1Ingress, host: string): HostSettings {
  * controller's documentation and templates (5.5), not tried.
  */
 export function buildF5Route(input: RouteInput): V1Ingress {
-  const { ingressClassName } = input.hostSettings;
-  return {
-    apiVersion: "networking.k8s.io/v1",
-    kind: "Ingress",
-    metadata: {
-      ...buildMetadata(input),
-      annotations: {
-        [`${ANNOTATION}/mergeable-ingress-type`]: "minion",
-        [`${ANNOTATION}/path-regex`]: "case_sensitive",
-        [`${ANNOTATION}/rewrite-target`]: `${input.proxyPrefix}/$1`,
-        ...(input.upstreamTls && {
-          [`${ANNOTATION}/policies`]: EGRESS_POLICY,
-          [`${ANNOTATION}/ssl-services`]: input.name,
-        }),
-      },
-      ownerReferences: [input.owner],
+  return buildIngress(input, {
+    annotations: {
+      [`${ANNOTATION}/mergeable-ingress-type`]: "minion",
+      [`${ANNOTATION}/path-regex`]: "case_sensitive",
+      [`${ANNOTATION}/rewrite-target`]: `${input.proxyPrefix}/$1`,
+      ...(input.upstreamTls && {
+        [`${ANNOTATION}/policies`]: EGRESS_POLICY,
+        [`${ANNOTATION}/ssl-services`]: input.name,
+      }),
     },
-    spec: { ...(ingressClassName !== undefined && { ingressClassName }), rules: buildRules(input) },
-  };
+  });
 }

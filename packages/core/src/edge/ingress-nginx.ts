@@ -1,6 +1,5 @@
 import type { V1Ingress } from "@kubernetes/client-node";
-import { buildMetadata } from "../teststack/index.ts";
-import { buildRules, type HostSettings, type RouteInput, readHost } from "./route.ts";
+import { buildIngress, type HostSettings, type RouteInput, readHost } from "./route.ts";
 
 const ANNOTATION = "nginx.ingress.kubernetes.io";
 
@@ -19,32 +18,22 @@ export function readIngressNginxHost(baseIngress: V1Ingress, host: string): Host
  * `ssl-client-cert` through, while the CA Secret holds a key pair but no `ca.crt` (measured).
  */
 export function buildIngressNginxRoute(input: RouteInput): V1Ingress {
-  const { host, tlsSecretName, ingressClassName } = input.hostSettings;
+  const { host, tlsSecretName } = input.hostSettings;
   const target = input.proxyPrefix.replace(/SUCCESS$/, () => "$ssl_client_verify");
-  return {
-    apiVersion: "networking.k8s.io/v1",
-    kind: "Ingress",
-    metadata: {
-      ...buildMetadata(input),
-      annotations: {
-        [`${ANNOTATION}/auth-tls-pass-certificate-to-upstream`]: "true",
-        [`${ANNOTATION}/auth-tls-secret`]: `${input.namespace}/${input.caSecretName}`,
-        [`${ANNOTATION}/auth-tls-verify-client`]: "on",
-        [`${ANNOTATION}/auth-tls-verify-depth`]: VERIFY_DEPTH,
-        // The runner's proxy hangs on a chunked request, and every other client with it.
-        [`${ANNOTATION}/proxy-request-buffering`]: "on",
-        [`${ANNOTATION}/rewrite-target`]: `${target}/$1`,
-        [`${ANNOTATION}/use-regex`]: "true",
-        ...buildUpstreamTls(input),
-      },
-      ownerReferences: [input.owner],
+  return buildIngress(input, {
+    annotations: {
+      [`${ANNOTATION}/auth-tls-pass-certificate-to-upstream`]: "true",
+      [`${ANNOTATION}/auth-tls-secret`]: `${input.namespace}/${input.caSecretName}`,
+      [`${ANNOTATION}/auth-tls-verify-client`]: "on",
+      [`${ANNOTATION}/auth-tls-verify-depth`]: VERIFY_DEPTH,
+      // The runner's proxy hangs on a chunked request, and every other client with it.
+      [`${ANNOTATION}/proxy-request-buffering`]: "on",
+      [`${ANNOTATION}/rewrite-target`]: `${target}/$1`,
+      [`${ANNOTATION}/use-regex`]: "true",
+      ...buildUpstreamTls(input),
     },
-    spec: {
-      ...(ingressClassName !== undefined && { ingressClassName }),
-      tls: [{ hosts: [host], secretName: tlsSecretName }],
-      rules: buildRules(input),
-    },
-  };
+    tls: [{ hosts: [host], secretName: tlsSecretName }],
+  });
 }
 
 /** The instance is verified by its very name: no other one can stand in for it. */

@@ -1,6 +1,6 @@
-import type { V1Ingress, V1OwnerReference } from "@kubernetes/client-node";
+import type { V1Ingress, V1IngressTLS, V1OwnerReference } from "@kubernetes/client-node";
 import { OrchestratorError } from "../errors.ts";
-import type { TeststackIdentity } from "../teststack/index.ts";
+import { buildMetadata, type TeststackIdentity } from "../teststack/index.ts";
 
 /** What all routes of a host share: held by the base Ingress (`TEST_EXECUTION_INGRESS_NAME`). */
 export interface HostSettings {
@@ -62,9 +62,26 @@ export function readHost(baseIngress: V1Ingress, host: string, required: Require
   return { host, tlsSecretName: tls.secretName, ingressClassName: spec?.ingressClassName };
 }
 
-/** The rules of a route: one regular expression, which nobody else's name matches. */
-export function buildRules({ name, hostSettings, servicePort }: RouteInput): NonNullable<V1Ingress["spec"]>["rules"] {
+/**
+ * The Ingress that every profile begins with: the instance's, owned by it, with one rule that nobody else's name matches.
+ * What a kind of controller wants beside goes into annotations and `tls`.
+ */
+export function buildIngress(
+  input: RouteInput,
+  own: { annotations: Record<string, string>; tls?: V1IngressTLS[] },
+): V1Ingress {
+  const { name, owner, servicePort, hostSettings } = input;
+  const { host, ingressClassName } = hostSettings;
   const backend = { service: { name, port: { number: servicePort } } };
   const path = { path: `/${name}/(.*)`, pathType: "ImplementationSpecific", backend };
-  return [{ host: hostSettings.host, http: { paths: [path] } }];
+  return {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "Ingress",
+    metadata: { ...buildMetadata(input), annotations: own.annotations, ownerReferences: [owner] },
+    spec: {
+      ...(ingressClassName !== undefined && { ingressClassName }),
+      ...(own.tls && { tls: own.tls }),
+      rules: [{ host, http: { paths: [path] } }],
+    },
+  };
 }

@@ -1,6 +1,6 @@
 import type { V1Ingress } from "@kubernetes/client-node";
 import type { Cluster } from "./cluster.ts";
-import { watchNamed } from "./named-watch.ts";
+import { watchIngress } from "./ingress-watch.ts";
 import { missing, type TemplateWatchOptions } from "./template-watch.ts";
 
 /** The Ingress that holds the settings of the instances' host, kept up to date by watching. */
@@ -16,10 +16,9 @@ export function watchBaseIngress(
 ): BaseIngressWatch {
   const { namespace, name, onChange, onError } = options;
   let ingress: V1Ingress | undefined;
-  const watch = watchNamed<V1Ingress>(cluster, {
-    path: `/apis/networking.k8s.io/v1/namespaces/${namespace}/ingresses`,
+  const watch = watchIngress(cluster, {
+    namespace,
     name,
-    list: (selector) => cluster.networking.listNamespacedIngress({ namespace, ...selector }),
     onObject: (object) => {
       ingress = object;
       onChange();

@@ -1,7 +1,7 @@
 import type { V1Ingress } from "@kubernetes/client-node";
 import type { SecretFiles } from "../pki/index.ts";
 import type { Cluster } from "./cluster.ts";
-import { watchNamed } from "./named-watch.ts";
+import { watchIngress } from "./ingress-watch.ts";
 import { findIngressTls, type IngressTls } from "./pki-secrets.ts";
 import { type SecretWatch, watchSecret } from "./secret-watch.ts";
 
@@ -41,13 +41,7 @@ export function watchIngressCertificate(
     secret = tls && watchSecret(cluster, { namespace, name: tls.secretName, onError });
   }
 
-  const ingress = watchNamed<V1Ingress>(cluster, {
-    path: `/apis/networking.k8s.io/v1/namespaces/${namespace}/ingresses`,
-    name,
-    list: (selector) => cluster.networking.listNamespacedIngress({ namespace, ...selector }),
-    onObject: follow,
-    onError,
-  });
+  const ingress = watchIngress(cluster, { namespace, name, onObject: follow, onError });
   return {
     get synced() {
       return ingress.synced && secret?.synced !== false;

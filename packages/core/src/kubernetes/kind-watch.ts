@@ -126,11 +126,16 @@ export class KindWatch<TObject extends KubernetesObject> implements AsyncDisposa
         this.#lastHeardAt = new Date();
         resolve(version);
       };
-      // Also while the server has not even begun to answer.
-      onAbort(signal, () => resolve(version));
-      new Watch(this.#cluster.config)
-        .watch(path, query, onEvent, onDone)
-        .then((watching) => onAbort(signal, () => watching.abort()), reject);
+      const watching = new Watch(this.#cluster.config).watch(path, query, onEvent, onDone);
+      watching.catch(reject);
+      onAbort(signal, () => {
+        // Also while the server has not even begun to answer.
+        resolve(version);
+        watching.then(
+          (begun) => begun.abort(),
+          () => {},
+        );
+      });
     });
   }
 }

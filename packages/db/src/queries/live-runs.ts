@@ -43,7 +43,7 @@ export async function noteLoss(
 /** Notes what a sweep found out about a live run's runner. */
 export async function noteContact(
   db: Kysely<Database>,
-  input: { runId: string; answered: boolean; lastInteractionAt?: Date },
+  input: { runId: string; answered: boolean; lastInteractionAt: Date | undefined },
 ): Promise<void> {
   await db
     .updateTable("run")

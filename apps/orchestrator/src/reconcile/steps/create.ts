@@ -1,16 +1,12 @@
 import { ensureObject } from "@cactus/core/kubernetes";
+import { planOf } from "../plan-of.ts";
 import type { StepContext } from "../step-context.ts";
 
 /** The owner first, so that nothing can be left behind; then what it owns. Three writes, four for an encrypted one. */
-export async function create({ deps, teststack, run, commit }: StepContext): Promise<void> {
-  const { cluster, plans } = deps;
-  const plan = plans.plan({
-    teststackId: teststack.id,
-    name: teststack.name,
-    workload: teststack.workload,
-    encryption: teststack.encryption,
-    csipAusVersion: run?.csip_aus_version ?? "",
-  });
+export async function create(context: StepContext): Promise<void> {
+  const { deps, teststack, commit } = context;
+  const { cluster } = deps;
+  const plan = planOf(context);
   const ownerUid = await ensureObject(cluster, plan.owner);
   const secrets = await plan.buildSecrets(ownerUid);
   await Promise.all([...secrets, ...plan.buildOwned(ownerUid)].map((object) => ensureObject(cluster, object)));
