@@ -2,7 +2,15 @@ import { followRun, type OrchestratorClient, type RunEvent } from "@cactus/clien
 import type { Progress } from "./progress.ts";
 
 /** Kinds that say what is wished or waited for, not what has been reached. */
-const NOTES = new Set(["requested", "waiting", "start_requested", "finalise_requested", "collecting", "deleting"]);
+const NOTES = new Set([
+  "requested",
+  "queued",
+  "waiting",
+  "start_requested",
+  "finalise_requested",
+  "collecting",
+  "deleting",
+]);
 
 /** Tells a run's events as they come, whatever is done meanwhile. */
 export class Story implements AsyncDisposable {

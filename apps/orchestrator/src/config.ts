@@ -131,6 +131,17 @@ const variables = {
   RUNNER_UNREACHABLE_TIMEOUT_SECONDS: seconds
     .default(600)
     .describe("a live runner that does not answer for this long is given up"),
+  INSTANCES_MAX: wholeNumber(1, 100_000)
+    .default(200)
+    .describe("most instances at once; above that a run waits in the queue, fairly between users"),
+  INSTANCES_MAX_PER_USER: wholeNumber(1, 100_000).default(50).describe("most of them that one user may have"),
+  QUEUE_MAX: wholeNumber(0, 100_000)
+    .default(1_000)
+    .describe("most runs in the queue; above that `runs.create` answers `too_many_requests`"),
+  QUEUE_MAX_PER_USER: wholeNumber(0, 100_000).default(200).describe("most of them that one user may have"),
+  CALLS_PER_MINUTE_MAX_PER_USER: wholeNumber(1, 10_000_000)
+    .default(3_000)
+    .describe("most calls that a replica answers one user in a minute"),
   ORPHAN_GRACE_SECONDS: seconds.default(5).describe("objects without a teststack are collected when older than this"),
   ORPHAN_COLLECTION: z
     .enum(["delete", "report"])

@@ -10,6 +10,7 @@ import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ProcedureStore } from "./procedures.ts";
 import type { RunFollowers } from "./run-followers.ts";
+import type { StreamLimit } from "./stream-limit.ts";
 import type { TeststackPlans } from "./teststack-plans.ts";
 
 /** What routes, reconciler and tasks work with: built once, passed on, each taking what it names of it. */
@@ -33,6 +34,7 @@ export interface Deps {
   procedures: ProcedureStore;
   resolveCaller: CallerResolver;
   followers: RunFollowers;
+  streams: StreamLimit;
   /** The runner of a teststack, reached as that teststack was made. */
   runnerOf: (teststack: Pick<Teststack, "name" | "encryption">) => RunnerClient;
 }

@@ -35,7 +35,7 @@ export interface IdleJudgement {
 }
 
 /** Tells by which rule a live run will end, when, and from what that follows. */
-export function judgeRun({ config, now }: Pick<Deps, "config" | "now">, run: Run, contact: Contact): IdleJudgement {
+export function judgeRun({ config, now }: Pick<Deps, "config" | "now">, run: LiveRun, contact: Contact): IdleJudgement {
   const byProcedure = config.IDLETEARDOWNTASK_IDLE_TIMEOUT_SECONDS_BY_PROCEDURE.get(run.procedure_id);
   const policy: IdlePolicy = {
     maxLifetimeSeconds: config.IDLETEARDOWNTASK_MAX_LIFETIME_SECONDS,
@@ -43,7 +43,7 @@ export function judgeRun({ config, now }: Pick<Deps, "config" | "now">, run: Run
     unreachableTimeoutSeconds: config.RUNNER_UNREACHABLE_TIMEOUT_SECONDS,
   };
   const signals: IdleSignals = {
-    createdAt: run.created_at,
+    createdAt: run.admitted_at ?? run.created_at,
     initialisedAt: run.started_at ?? run.initialised_at ?? run.created_at,
     lastInteractionAt: contact.lastInteractionAt ?? run.last_interaction_at ?? undefined,
     unreachableSince: contact.answered ? undefined : (run.unreachable_since ?? now()),

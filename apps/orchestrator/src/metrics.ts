@@ -8,6 +8,8 @@ export interface Metrics {
   kubernetesRequests: Counter<"method">;
   /** Seconds from one phase of a teststack to the next. */
   phaseSeconds: Histogram<"phase">;
+  /** Seconds that runs waited for a place among the live ones. */
+  queueSeconds: Histogram;
   stepFailures: Counter<"step">;
   runsEnded: Counter<"outcome">;
   routeRepairs: Counter;
@@ -15,8 +17,10 @@ export interface Metrics {
   reconcileLagSeconds: Histogram;
   sweepSeconds: Histogram;
   /** Names where gauges read their values from when they are asked for. */
-  observe: (sources: Record<keyof typeof GAUGES, () => number | Promise<number>>) => void;
+  observe: (sources: GaugeSources) => void;
 }
+
+type GaugeSources = Record<keyof typeof GAUGES, () => number | Promise<number>>;
 
 /** Gauges that are read from elsewhere, with what they tell. */
 const GAUGES = {
@@ -27,6 +31,7 @@ const GAUGES = {
   ],
   followers: ["cactus_followers", "Open event streams"],
   queueLength: ["cactus_reconcile_queue", "Teststacks with news that wait to be looked at"],
+  queuedRuns: ["cactus_queued_runs", "Runs that wait for a place among the live ones"],
   orphans: ["cactus_orphans", "Objects in the cluster that belong to no teststack: admin.orphans lists them"],
   templateProblems: ["cactus_template_problems", "Why no teststack can be made, counted: /readyz tells it in words"],
 } as const;
@@ -54,6 +59,12 @@ export function createMetrics(): Metrics {
       help: "Time that teststacks spent in a phase before they left it",
       labelNames: ["phase"],
       buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600],
+      registers,
+    }),
+    queueSeconds: new Histogram({
+      name: "cactus_queue_seconds",
+      help: "Time that runs waited for a place among the live ones",
+      buckets: [0.1, 1, 10, 60, 300, 900, 3_600, 14_400],
       registers,
     }),
     stepFailures: new Counter({
@@ -85,22 +96,24 @@ export function createMetrics(): Metrics {
       buckets: [0.1, 0.5, 1, 2.5, 5, 10, 30, 60],
       registers,
     }),
-    observe(sources) {
-      for (const [source, [name, help]] of Object.entries(GAUGES)) {
-        const read = sources[source as keyof typeof GAUGES];
-        new Gauge({
-          name,
-          help,
-          registers,
-          async collect() {
-            const value = await Promise.resolve(read()).catch(() => undefined);
-            if (value === undefined) this.remove();
-            else this.set(value);
-          },
-        });
-      }
-    },
+    observe: (sources) => addGauges(registry, sources),
   };
+}
+
+function addGauges(registry: Registry, sources: GaugeSources): void {
+  for (const [source, [name, help]] of Object.entries(GAUGES)) {
+    const read = sources[source as keyof typeof GAUGES];
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      async collect() {
+        const value = await Promise.resolve(read()).catch(() => undefined);
+        if (value === undefined) this.remove();
+        else this.set(value);
+      },
+    });
+  }
 }
 
 /** Adds a gauge of the teststacks by their phase, which is read from the database when it is asked for. */

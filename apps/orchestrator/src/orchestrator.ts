@@ -16,7 +16,7 @@ import {
   viaServiceProxy,
 } from "@cactus/core/runner";
 import { buildSelector } from "@cactus/core/teststack";
-import { connect, listen, RUN_EVENT_CHANNEL, TESTSTACK_CHANNEL, type Teststack } from "@cactus/db";
+import { connect, countQueue, listen, RUN_EVENT_CHANNEL, TESTSTACK_CHANNEL, type Teststack } from "@cactus/db";
 import { createCallerResolver } from "./auth/caller.ts";
 import { createTokenVerifier } from "./auth/token-verifier.ts";
 import { openAuthorityStore } from "./authority-store.ts";
@@ -33,13 +33,17 @@ import { openProcedures } from "./procedures.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import type { ReconcilerDeps } from "./reconcile/step-context.ts";
 import { RunFollowers } from "./run-followers.ts";
+import { StreamLimit } from "./stream-limit.ts";
 import { createOrphanCollector } from "./tasks/collect-orphans.ts";
 import { renewServers } from "./tasks/renew-server-certificate.ts";
 import { startTasks } from "./tasks/scheduler.ts";
+import { serveQueue } from "./tasks/serve-queue.ts";
 import { sweepLiveRuns } from "./tasks/sweep-live-runs.ts";
 import { warnOfCertificates } from "./tasks/warn-of-certificates.ts";
 import { TeststackPlans } from "./teststack-plans.ts";
 
+/** How often free places are given to those who wait. */
+const SERVE_QUEUE_SECONDS = 1;
 /** How often objects without a teststack are looked for. */
 const COLLECT_ORPHANS_SECONDS = 2;
 /** How often everything is listed anew, against watch events that were missed unnoticed. */
@@ -108,8 +112,9 @@ async function createDeps(config: Config, stack: AsyncDisposableStack, signal: A
     certificateReports: openCertificateReports({ pki, plans, config, now }),
     edgeProbe: createEdgeProbe({ authority, config, now }),
     procedures: openProcedures(config.TEST_PROCEDURES_DIRECTORY, logger),
-    resolveCaller: createCallerResolver({ db, verifyToken: createTokenVerifier(config) }),
+    resolveCaller: createCallerResolver({ db, config, verifyToken: createTokenVerifier(config) }),
     followers: new RunFollowers(),
+    streams: new StreamLimit(),
     runnerOf: openRunners(config, { cluster, plans }, stack),
   };
 }
@@ -170,6 +175,7 @@ function startReconciling(deps: ReconcilerDeps & { pki: PkiWatch }, stack: Async
     followers: () => deps.followers.count,
     templateProblems: () => deps.plans.problems.length,
     queueLength: () => reconciler.queueLength,
+    queuedRuns: () => countQueue(deps.db),
     orphans: async () => (await findOrphans(deps)).length,
   });
   measureTeststacks(deps);
@@ -184,6 +190,7 @@ function startReconciling(deps: ReconcilerDeps & { pki: PkiWatch }, stack: Async
         repeatEverySeconds: config.IDLETEARDOWNTASK_REPEAT_EVERY_SECONDS,
         run: () => sweepLiveRuns(deps),
       },
+      { name: "serve-queue", repeatEverySeconds: SERVE_QUEUE_SECONDS, run: () => serveQueue(deps) },
       { name: "collect-orphans", repeatEverySeconds: COLLECT_ORPHANS_SECONDS, run: collectOrphans },
       { name: "resync", repeatEverySeconds: RESYNC_SECONDS, run: () => watch.resync() },
       { name: "renew-server-certificate", repeatEverySeconds: RENEW_SECONDS, run: () => renewServers(deps) },

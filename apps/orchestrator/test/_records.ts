@@ -17,6 +17,8 @@ export async function insertRun(db: Kysely<Database>, subject: string): Promise<
     workload: "statefulset",
     encryption: "none",
     idempotencyKey: undefined,
+    requestId: undefined,
+    limits: { live: 1_000, livePerUser: 1_000, queued: 0, queuedPerUser: 0 },
   });
 }
 
@@ -37,5 +39,6 @@ export async function insertCertificate(
     not_before: new Date("2026-01-01T00:00:00Z"),
     not_after: new Date(notAfter),
   });
+  if (certificate === undefined) throw new Error("no key, no conflict");
   return certificate.id;
 }

@@ -1,7 +1,9 @@
-import { X509Certificate } from "node:crypto";
+import "reflect-metadata";
+import { webcrypto, X509Certificate } from "node:crypto";
 import { connect } from "node:tls";
 import { beginRotation, finishRotation } from "@cactus/core/kubernetes";
 import { createHierarchy, issueServerCertificate, loadAuthority, splitPem } from "@cactus/core/pki";
+import { Pkcs10CertificateRequestGenerator } from "@peculiar/x509";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { askEdge } from "./_edge.ts";
 import { startTestInstallation, type TestInstallation } from "./_installation.ts";
@@ -261,3 +263,38 @@ async function otherHost(): Promise<Files> {
 function damaged(): string {
   return `-----BEGIN CERTIFICATE-----\n${Buffer.from("damaged").toString("base64")}\n-----END CERTIFICATE-----\n`;
 }
+
+async function makeCsr(): Promise<string> {
+  const algorithm = { name: "ECDSA", namedCurve: "P-256" };
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  const signingAlgorithm = { name: "ECDSA", hash: "SHA-256" };
+  return (await Pkcs10CertificateRequestGenerator.create({ keys, signingAlgorithm })).toString("pem");
+}
+
+test("an idempotency key stands for one certificate: the same again for a key of one's own, a clear refusal otherwise", async () => {
+  const { user, newUser } = installation;
+  const [csr, otherCsr] = await Promise.all([makeCsr(), makeCsr()]);
+  const request = { kind: "device", csr, idempotencyKey: "mine" };
+  const both = await Promise.all([
+    user.ask<object>("certificates.issue", request),
+    user.ask("certificates.issue", request),
+  ]);
+  expect(both[0]).toEqual(both[1]);
+  expect(await user.ask("certificates.issue", request)).toEqual(both[0]);
+  const refuse = async (changes: object) => (await user.call("certificates.issue", { ...request, ...changes })).error;
+  for (const changes of [{ csr: otherCsr }, { kind: "aggregator" }, { csr: undefined }]) {
+    expect(await refuse(changes)).toMatchObject({
+      reason: "conflict",
+      message: expect.stringContaining("take a new one"),
+    });
+  }
+  expect(await refuse({ csr: "x" })).toMatchObject({ reason: "invalid_input" });
+  const other = await newUser("other");
+  expect(await other.ask("certificates.issue", request)).not.toEqual(both[0]);
+  const stored = await installation.orchestrator.database.db
+    .selectFrom("client_certificate")
+    .select("id")
+    .where("idempotency_key", "=", "mine")
+    .execute();
+  expect(stored).toHaveLength(2);
+});

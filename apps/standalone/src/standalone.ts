@@ -29,6 +29,9 @@ const HOST = "localhost";
 const MANIFESTS = fileURLToPath(new URL("../../../infra/kubernetes/overlays/standalone", import.meta.url));
 const SIMULATOR = fileURLToPath(new URL("../../../packages/teststack-simulator", import.meta.url));
 
+/** Instances at once: each is a process of 60 to 95 MB here. */
+const INSTANCES_MAX = "20";
+
 /** The names that orchestrator and base manifests have by default. */
 const PKI = {
   names: {
@@ -81,6 +84,7 @@ export async function startStandalone(config: StandaloneConfig, say: (message: s
       EDGE_ADDRESS: `127.0.0.1:${config.edgePort}`,
       TEST_PROCEDURES_DIRECTORY: join(SIMULATOR, "procedures"),
       TESTSTACK_ACCESS: "proxy",
+      INSTANCES_MAX: config.environment["INSTANCES_MAX"] || INSTANCES_MAX,
     },
   });
   const info: StandaloneInfo = {

@@ -12,6 +12,8 @@ export type ErrorReason =
   | "conflict"
   /** The runner says that a precondition of the test is not met; the message is for the tester. */
   | "precondition_failed"
+  /** More than one user may have waiting, or may ask for in a minute: wait. */
+  | "too_many_requests"
   /** Kubernetes, Postgres or the runner does not answer now: try again. */
   | "unavailable";
 
@@ -22,9 +24,12 @@ export type ErrorReason =
 export class OrchestratorError extends Error {
   override readonly name = "OrchestratorError";
   readonly reason: ErrorReason;
+  /** After how many seconds to try again, where that is known. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(reason: ErrorReason, message: string, options?: ErrorOptions) {
+  constructor(reason: ErrorReason, message: string, options?: ErrorOptions & { retryAfterSeconds?: number }) {
     super(message, options);
     this.reason = reason;
+    this.retryAfterSeconds = options?.retryAfterSeconds;
   }
 }

@@ -3,8 +3,15 @@ export { connect, type Database } from "./database.ts";
 export { isDatabaseAway } from "./database-away.ts";
 export { migrateToLatest } from "./migrator.ts";
 export { type ListenOptions, listen } from "./notifications.ts";
+export {
+  type AdmissionLimits,
+  admitTeststacks,
+  countQueue,
+  QueueFullError,
+  tellQueue,
+} from "./queries/admission.ts";
 export { findArtifact, type NewArtifact, readArtifact, storeArtifact } from "./queries/artifacts.ts";
-export { createCertificate, findCertificate, getCertificate } from "./queries/certificates.ts";
+export { createCertificate, findCertificate, findCertificateByKey, getCertificate } from "./queries/certificates.ts";
 export { listEvents, RUN_EVENT_CHANNEL } from "./queries/events.ts";
 export { ensureInstallation } from "./queries/installation.ts";
 export {

@@ -19,6 +19,7 @@ export async function createCaller(db: Kysely<Database>): Promise<{ userId: stri
     not_before: new Date("2026-01-01T00:00:00Z"),
     not_after: new Date("2027-01-01T00:00:00Z"),
   });
+  if (certificate === undefined) throw new Error("no key, no conflict");
   return { userId: user.id, certificateId: certificate.id };
 }
 
@@ -37,6 +38,8 @@ export async function createTestRun(
     workload: "statefulset",
     encryption: "none",
     idempotencyKey: undefined,
+    requestId: undefined,
+    limits: { live: 1_000, livePerUser: 1_000, queued: 0, queuedPerUser: 0 },
     ...overrides,
   });
   if (run.teststack_id === null) throw new Error("a new run has a teststack");

@@ -1,3 +1,4 @@
+import { OrchestratorError } from "@cactus/core";
 import { TRPCError } from "@trpc/server";
 import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from "@trpc/server/adapters/fastify";
 import { getHTTPStatusCodeFromError } from "@trpc/server/http";
@@ -21,7 +22,7 @@ import { addHealthRoutes } from "./health-routes.ts";
 const BODY_LIMIT = 256 * 1024;
 
 /** What callers are told to wait when something does not answer now. */
-const RETRY_SECONDS = "2";
+const RETRY_SECONDS = 2;
 
 export function buildServer(deps: Deps): FastifyInstance {
   const server = fastify({
@@ -50,7 +51,10 @@ export function buildServer(deps: Deps): FastifyInstance {
     trpcOptions: {
       router: appRouter,
       createContext: ({ req }) => ({ ...deps, requestId: req.id, authorization: req.headers.authorization }),
-      responseMeta: ({ errors }) => (errors.some(isUnavailable) ? { headers: { "retry-after": RETRY_SECONDS } } : {}),
+      responseMeta: ({ errors }) => {
+        const waits = errors.map(({ cause }) => retryAfter(cause)).filter((wait) => wait !== undefined);
+        return waits.length > 0 ? { headers: { "retry-after": String(Math.max(...waits)) } } : {};
+      },
       onError: ({ error, path, ctx }) => logError(deps, error, { path, requestId: ctx?.requestId }),
     },
   } satisfies FastifyTRPCPluginOptions<typeof appRouter>);
@@ -65,7 +69,8 @@ function answerError(error: FastifyError | Error, request: FastifyRequest, reply
   const known = toCallerError(error);
   if (known !== undefined) {
     const status = getHTTPStatusCodeFromError(new TRPCError({ code: TRPC_CODES[known.reason] }));
-    if (known.reason === "unavailable") reply.header("retry-after", RETRY_SECONDS);
+    const wait = retryAfter(known);
+    if (wait !== undefined) reply.header("retry-after", wait);
     return reply.code(status).send({ reason: known.reason, message: known.message, requestId });
   }
   const status = "statusCode" in error ? (error.statusCode ?? 500) : 500;
@@ -75,8 +80,10 @@ function answerError(error: FastifyError | Error, request: FastifyRequest, reply
   return reply.code(status).send({ reason: "internal", message, requestId });
 }
 
-function isUnavailable(error: TRPCError): boolean {
-  return error.code === "SERVICE_UNAVAILABLE";
+/** After how many seconds to try again what failed, if that may help. */
+function retryAfter(error: unknown): number | undefined {
+  if (!(error instanceof OrchestratorError)) return undefined;
+  return error.retryAfterSeconds ?? (error.reason === "unavailable" ? RETRY_SECONDS : undefined);
 }
 
 function logError(

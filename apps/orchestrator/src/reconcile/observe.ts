@@ -20,7 +20,7 @@ export function toSituation({ teststack, run, hasArtifact, watch, now, limits }:
       phase: teststack.phase,
       replacesPod: teststack.workload === "statefulset",
       phaseSince: teststack.phase_since,
-      createdAt: teststack.created_at,
+      admittedAt: teststack.admitted_at ?? undefined,
     },
     run: run && toRunSituation(run, hasArtifact),
     pod: watch.synced ? assessPod(watch.pods(teststack.id), boundPod(teststack)) : { state: "unknown" },

@@ -148,7 +148,7 @@ export class Reconciler implements AsyncDisposable {
       if (error instanceof LeaseLostError) throw error;
       const attempts = teststack.attempts + 1;
       deps.metrics.stepFailures.inc({ step: step.do });
-      deps.logger.warn({ err: error, teststack: teststack.id, step: step.do, attempts }, "step to be tried again");
+      deps.logger.warn({ err: error, ...describe(context), step: step.do, attempts }, "step to be tried again");
       const message = error instanceof NotYet || error instanceof OrchestratorError ? error.message : UNKNOWN_TROUBLE;
       const tell = attempts === (error instanceof NotYet ? TELL_AFTER_ATTEMPTS : 1);
       await context.commit({
@@ -181,5 +181,5 @@ function pauseFor(attempts: number, firstMs: number, longestMs: number): number 
 
 /** Whose a line of the log is. */
 function describe({ teststack, run }: StepContext): object {
-  return { teststack: teststack.id, run: run?.id, user: run?.user_id };
+  return { teststack: teststack.id, run: run?.id, user: run?.user_id, requestId: run?.request_id };
 }

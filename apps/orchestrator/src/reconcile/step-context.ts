@@ -2,6 +2,7 @@ import type { Cluster, ObjectWatch } from "@cactus/core/kubernetes";
 import type { RunnerClient } from "@cactus/core/runner";
 import { commitTransition, type Run, type Teststack, type Transition } from "@cactus/db";
 import type { Deps } from "../deps.ts";
+import type { Metrics } from "../metrics.ts";
 import type { TeststackPlans } from "../teststack-plans.ts";
 
 /** What the reconciler works with beside {@link Deps}. */
@@ -39,11 +40,16 @@ export function createCommit(
       ...(run && { run: { id: run.id, set: outcome.run ?? {} } }),
       ...(outcome.events && { events: outcome.events }),
     });
-    if (outcome.teststack?.phase !== undefined) {
-      const seconds = (Date.now() - teststack.phase_since.getTime()) / 1000;
-      deps.metrics.phaseSeconds.observe({ phase: teststack.phase }, Math.max(0, seconds));
-    }
+    if (outcome.teststack?.phase !== undefined) measurePhase(deps.metrics, teststack);
   };
+}
+
+/** What a teststack spent in the queue is not spent in its first phase. */
+function measurePhase(metrics: Metrics, { phase, phase_since, admitted_at, created_at }: Teststack): void {
+  const since = phase === "requested" && admitted_at !== null ? admitted_at : phase_since;
+  metrics.phaseSeconds.observe({ phase }, Math.max(0, (Date.now() - since.getTime()) / 1000));
+  if (phase !== "requested" || admitted_at === null) return;
+  metrics.queueSeconds.observe(Math.max(0, (admitted_at.getTime() - created_at.getTime()) / 1000));
 }
 
 /** The step cannot be done now: it is tried again after a pause. The message may be shown to the user. */

@@ -25,6 +25,8 @@ export const runOutput = z.object({
   allCriteriaMet: z.boolean().nullable(),
   /** Why it failed, or what its result lacks. */
   failure: z.object({ reason: z.string(), message: z.string() }).nullable(),
+  /** Its place in the queue, from 1, as the run's last event `queued` told; null when it is not in the queue. */
+  queuePlace: z.number().nullable(),
   hasArtifact: z.boolean(),
   /** `partial`: the runner's archive could not be had; what there was (logs, events, last status) is kept instead. */
   artifact: z
@@ -54,6 +56,7 @@ export function toRunView(run: RunRecord, config: PublicAddress): RunView {
       run.teststack_name === null || run.initialised_at === null ? null : buildTestUrl(run.teststack_name, config),
     allCriteriaMet: run.all_criteria_met,
     failure: run.failure_reason === null ? null : { reason: run.failure_reason, message: run.failure_message ?? "" },
+    queuePlace: run.status === "provisioning" ? run.queue_place : null,
     hasArtifact: run.artifact_kind !== null,
     artifact: toArtifactView(run),
     createdAt: run.created_at.toISOString(),

@@ -13,6 +13,7 @@ import {
 } from "@cactus/db";
 import { type TRPCRouterRecord, tracked } from "@trpc/server";
 import { z } from "zod";
+import { toAdmissionLimits } from "../admission-limits.ts";
 import { buildArtifactLink } from "../http/artifact-link.ts";
 import { askStatus, judgeRun, toContact } from "../idle.ts";
 import { fetchRunnerStatus } from "../runner-status.ts";
@@ -88,7 +89,15 @@ export const runsRoutes = {
         workload: ctx.config.TESTSTACK_WORKLOAD,
         encryption: ctx.config.TESTSTACK_ENCRYPTION,
         idempotencyKey: input.idempotencyKey,
+        requestId: ctx.requestId,
+        limits: toAdmissionLimits(ctx.config),
       });
+      if (run.procedure_id !== procedure.id || run.certificate_id !== certificateId) {
+        throw new OrchestratorError(
+          "conflict",
+          "The idempotencyKey stands for a run with another procedure or certificate: take a new one.",
+        );
+      }
       return toRunView(run, ctx.config);
     }),
 
@@ -114,7 +123,8 @@ export const runsRoutes = {
   follow: userProcedure.input(followInput).subscription(async ({ ctx, input, signal = NEVER }) => {
     // Asked before the stream begins, so that a refusal is an answer of its own and not the end of a stream.
     const { id: runId } = await getRun(ctx, input);
-    return sendEvents(ctx, { runId, after: Number(input.lastEventId ?? 0), signal });
+    const stream = ctx.streams.open(ctx.caller.userId, signal);
+    return sendEvents(ctx, { runId, after: Number(input.lastEventId ?? 0), signal }, stream);
   }),
 
   start: userProcedure
@@ -162,7 +172,7 @@ export const runsRoutes = {
     .mutation(async ({ ctx, input }) => {
       const run = await getLiveRun(ctx, input);
       const { IDLETEARDOWNTASK_MAX_LIFETIME_SECONDS: lifetime, RUN_EXTENSION_MAX_SECONDS: most } = ctx.config;
-      const latest = run.created_at.getTime() + (lifetime + most) * 1000;
+      const latest = (run.admitted_at ?? run.created_at).getTime() + (lifetime + most) * 1000;
       const until = new Date(Math.min(latest, ctx.now().getTime() + input.seconds * 1000));
       await extendRun(ctx.db, { runId: run.id, until, ...actorOf(ctx, run) });
       const judgement = judgeRun(ctx, await getLiveRun(ctx, input), {
@@ -215,7 +225,12 @@ async function getLiveRun(ctx: UserContext, input: { runId: string }): Promise<L
   return run;
 }
 
-async function* sendEvents(ctx: UserContext, input: { runId: string; after: number; signal: AbortSignal }) {
+async function* sendEvents(
+  ctx: UserContext,
+  input: { runId: string; after: number; signal: AbortSignal },
+  stream: Disposable,
+) {
+  using _ = stream;
   for await (const event of ctx.followers.follow(ctx.db, input)) {
     const view: RunEventView = toRunEventView(event);
     yield tracked(view.id, view);
@@ -223,7 +238,7 @@ async function* sendEvents(ctx: UserContext, input: { runId: string; after: numb
 }
 
 async function intend(ctx: UserContext, run: RunRecord, intention: "start" | "finalise" | "delete"): Promise<void> {
-  await writeIntention(ctx.db, { runId: run.id, intention, ...actorOf(ctx, run) });
+  await writeIntention(ctx.db, { runId: run.id, intention, requestId: ctx.requestId, ...actorOf(ctx, run) });
 }
 
 /** In whose name something is done to a run: its owner's, or an administrator's. */

@@ -22,6 +22,7 @@ interface Case {
   objects?: Situation["objects"];
   now?: Date;
   replacesPod?: boolean;
+  admittedAt?: Date | undefined;
 }
 
 function situation({
@@ -31,10 +32,11 @@ function situation({
   objects = "some",
   now = at(10),
   replacesPod = true,
+  ...rest
 }: Case): Situation {
   return {
     now,
-    teststack: { phase, replacesPod, phaseSince: at(5), createdAt: T0 },
+    teststack: { phase, replacesPod, phaseSince: at(5), admittedAt: "admittedAt" in rest ? rest.admittedAt : T0 },
     run: run === null ? undefined : { ...fresh, ...run },
     pod,
     objects,
@@ -51,6 +53,21 @@ const late = at(300);
 test.each<[string, Case, object]>([
   // On the way in.
   ["a request is created", { phase: "requested", pod: { state: "absent" } }, { do: "create" }],
+  [
+    "one in the queue waits, for as long as it takes",
+    { phase: "requested", pod: { state: "absent" }, objects: "none", admittedAt: undefined, now: at(100_000) },
+    wait,
+  ],
+  [
+    "the time for a spawn counts from its admission",
+    { phase: "created", pod: starting, admittedAt: at(1_000), now: at(1_100) },
+    { do: "wait", until: at(1_300) },
+  ],
+  [
+    "one in the queue can be finalised",
+    { phase: "requested", admittedAt: undefined, run: { finaliseRequested: true } },
+    { do: "end" },
+  ],
   ["a Pod that is starting is waited for", { phase: "created", pod: starting }, waitForSpawn],
   ["a Pod not heard of yet is waited for", { phase: "created", pod: { state: "unknown" } }, waitForSpawn],
   ["a Pod not there yet is waited for", { phase: "created", pod: { state: "absent" } }, waitForSpawn],

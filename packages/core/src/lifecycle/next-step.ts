@@ -49,7 +49,8 @@ export function nextStep(situation: Situation): Step {
 function stepOnTheWayIn(situation: Situation): Step {
   const { pod, run, teststack } = situation;
   if (run === undefined || isOver(run)) return { do: "end" };
-  const deadline = after(teststack.createdAt, situation.limits.spawnTimeoutSeconds);
+  if (teststack.admittedAt === undefined) return { do: "wait", until: undefined };
+  const deadline = after(teststack.admittedAt, situation.limits.spawnTimeoutSeconds);
   if (situation.now >= deadline) return { do: "fail", reason: "spawn_timeout", message: describeTimeout(situation) };
   if (teststack.phase === "requested") return { do: "create" };
   if (pod.state === "lost") return { do: "fail", reason: pod.reason, message: pod.message };

@@ -22,7 +22,8 @@ export interface Situation {
     /** Whether something makes a new Pod when one is lost. */
     replacesPod: boolean;
     phaseSince: Date;
-    createdAt: Date;
+    /** When it got its place among the live ones; undefined while it waits in the queue. */
+    admittedAt: Date | undefined;
   };
   /** The run that the teststack serves; undefined when there is none (any more). */
   run: RunSituation | undefined;
@@ -50,7 +51,7 @@ export interface RunSituation {
 export type RunnerLoss = "runner_restarted" | "runner_unreachable";
 
 export interface Limits {
-  /** From the request until the test is initialised. */
+  /** From the admission until the test is initialised. */
   spawnTimeoutSeconds: number;
   /** From the wish to finalise until what can be had is kept as a partial artifact. */
   collectTimeoutSeconds: number;

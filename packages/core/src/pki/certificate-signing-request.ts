@@ -1,8 +1,9 @@
-import type { webcrypto } from "node:crypto";
+import { KeyObject, type webcrypto } from "node:crypto";
 import { fromBER, ObjectIdentifier } from "asn1js";
 import { CertificationRequest } from "pkijs";
 import { engine } from "./engine.ts";
 import { OID } from "./object-identifiers.ts";
+import { readCertificate } from "./parse-certificate.ts";
 import { splitPem } from "./pem.ts";
 import { PkiError } from "./pki-error.ts";
 
@@ -36,6 +37,16 @@ export async function readRequestedKey(csrPem: string): Promise<webcrypto.Crypto
   const proven = await request.verify(engine).catch(rejectAs("its signature is damaged"));
   if (!proven) throw invalid("its signature does not fit its key: sign it with the private key that belongs to it");
   return key;
+}
+
+/**
+ * Whether a certificate (DER) is for the key of a certificate signing request.
+ *
+ * @throws {PkiError} invalid_csr
+ */
+export async function isForRequestedKey(certificate: Buffer, csrPem: string): Promise<boolean> {
+  const requested = KeyObject.from(await readRequestedKey(csrPem));
+  return readCertificate(certificate).publicKey.equals(requested);
 }
 
 function findRequest(csrPem: string): Buffer {

@@ -1,5 +1,6 @@
 export type { Authority, AuthorityFiles } from "./authority.ts";
 export { loadAuthority } from "./authority.ts";
+export { isForRequestedKey } from "./certificate-signing-request.ts";
 export type {
   AggregatorCertificateRequest,
   ClientCertificate,

@@ -3,6 +3,7 @@ import { initial } from "./0001-initial.ts";
 import { teststackWorkload } from "./0002-teststack-workload.ts";
 import { runExtension } from "./0004-run-extension.ts";
 import { teststackEncryption } from "./0005-teststack-encryption.ts";
+import { admission } from "./0006-admission.ts";
 
 /** All migrations by name, in the order of their names. Frozen in time: change the schema by adding one. */
 export const migrations: Record<string, Migration> = {
@@ -10,4 +11,5 @@ export const migrations: Record<string, Migration> = {
   "0002-teststack-workload": teststackWorkload,
   "0004-run-extension": runExtension,
   "0005-teststack-encryption": teststackEncryption,
+  "0006-admission": admission,
 };

@@ -8,6 +8,7 @@ import { wakeTeststack } from "./teststacks.ts";
 export type LiveRun = Run & {
   teststack_name: string;
   teststack_id: string;
+  admitted_at: Date | null;
   teststack_encryption: Teststack["encryption"];
 };
 
@@ -17,7 +18,11 @@ export async function listLiveRuns(db: Kysely<Database>, input: { runId?: string
     .selectFrom("run")
     .innerJoin("teststack", "teststack.id", "run.teststack_id")
     .selectAll("run")
-    .select(["teststack.name as teststack_name", "teststack.encryption as teststack_encryption"])
+    .select([
+      "teststack.name as teststack_name",
+      "teststack.encryption as teststack_encryption",
+      "teststack.admitted_at",
+    ])
     .where("run.ended_at", "is", null)
     .where("teststack.phase", "=", "live")
     .$if(input.runId !== undefined, (query) => query.where("run.id", "=", input.runId ?? ""))

@@ -3,6 +3,7 @@ import type { Database } from "../database.ts";
 import type { Artifact } from "../schema/artifact.ts";
 import type { Finaliser, Run, RunStatus } from "../schema/run.ts";
 import type { Teststack } from "../schema/teststack.ts";
+import { type AdmissionLimits, admitOrQueue } from "./admission.ts";
 import { appendEvent } from "./events.ts";
 import { wakeTeststack } from "./teststacks.ts";
 
@@ -10,6 +11,7 @@ import { wakeTeststack } from "./teststacks.ts";
 export type RunRecord = Omit<Run, "procedure_yaml" | "last_status"> & {
   teststack_name: string | null;
   teststack_encryption: Teststack["encryption"] | null;
+  queue_place: number | null;
   artifact_kind: Artifact["kind"] | null;
   artifact_file_name: string | null;
   artifact_size: string | null;
@@ -32,11 +34,15 @@ export interface NewRun {
   workload: Teststack["workload"];
   encryption: Teststack["encryption"];
   idempotencyKey: string | undefined;
+  requestId: string | undefined;
+  limits: AdmissionLimits;
 }
 
 /**
- * Creates a run and the teststack that it wants, both as rows only.
+ * Creates a run and the teststack that it wants, both as rows only, and lets it in or queues it.
  * Called again with the same idempotency key it creates nothing and returns the first call's run.
+ *
+ * @throws {QueueFullError}
  */
 export async function createRun(db: Kysely<Database>, input: NewRun): Promise<RunRecord> {
   const id = await db.transaction().execute(async (trx) => {
@@ -63,12 +69,13 @@ export async function createRun(db: Kysely<Database>, input: NewRun): Promise<Ru
         csip_aus_version: input.csipAusVersion,
         immediate_start: input.immediateStart,
         idempotency_key: input.idempotencyKey ?? null,
+        request_id: input.requestId ?? null,
       })
       .returning("id")
       .executeTakeFirstOrThrow();
     const detail = { procedureId: input.procedureId, teststack: input.teststackName };
     await appendEvent(trx, { runId: run.id, kind: "requested", message: "Test run requested.", detail });
-    await wakeTeststack(trx, teststack.id);
+    await admitOrQueue(trx, { id: teststack.id, userId: input.userId }, input.limits);
     return run.id;
   });
   return getRun(db, { runId: id, ownerId: undefined });
@@ -150,12 +157,15 @@ export type Intention = "start" | "finalise" | "delete";
  */
 export async function writeIntention(
   db: Kysely<Database>,
-  input: { runId: string; intention: Intention; by: Finaliser; actorId: string | null },
+  input: { runId: string; intention: Intention; by: Finaliser; actorId: string | null; requestId?: string },
 ): Promise<void> {
   await db.transaction().execute(async (trx) => {
     await lockTeststackOf(trx, input.runId);
     const written = await INTENTIONS[input.intention](trx, input);
     if (written === undefined) return;
+    if (input.requestId !== undefined) {
+      await trx.updateTable("run").set({ request_id: input.requestId }).where("id", "=", input.runId).execute();
+    }
     const message = INTENTION_MESSAGES[input.intention](input.by);
     const kind = `${input.intention}_requested`;
     await appendEvent(trx, { runId: input.runId, kind, message, detail: { by: input.by, actor: input.actorId } });
@@ -237,6 +247,7 @@ function selectRuns(db: Kysely<Database>) {
       ...RUN_COLUMNS,
       "teststack.name as teststack_name",
       "teststack.encryption as teststack_encryption",
+      "teststack.queue_place",
       "artifact.kind as artifact_kind",
       "artifact.file_name as artifact_file_name",
       "artifact.size as artifact_size",
@@ -280,6 +291,7 @@ const RUN_COLUMNS = [
   "run.loss",
   "run.extended_until",
   "run.warned_of",
+  "run.request_id",
   "run.event_count",
   "run.created_at",
 ] as const;

@@ -13,6 +13,10 @@ export interface ClientCertificateTable {
   serial_number: string;
   not_before: Date;
   not_after: Date;
+  /** The caller's name for the request that made it: the same again makes no other. */
+  idempotency_key: string | null;
+  /** What a client sends in the TLS handshake; kept where a repeated request may want it again. */
+  chain_pem: string | null;
   created_at: Generated<Date>;
 }
 

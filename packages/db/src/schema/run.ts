@@ -56,6 +56,8 @@ export interface RunTable {
   /** The end of which its user has been warned. */
   warned_of: Date | null;
 
+  /** Id of the latest request that wished something of it. */
+  request_id: string | null;
   event_count: Generated<number>;
   created_at: Generated<Date>;
 }

@@ -49,6 +49,11 @@ export interface TeststackTable {
   attempts: Generated<number>;
   /** When to look at it again; null: only when woken by an event. */
   next_attempt_at: Date | null;
+  /** When it got its place among the live ones; null while it waits in the queue. */
+  admitted_at: Date | null;
+  /** What its user was last told of its place in the queue, from 1, and when. */
+  queue_place: number | null;
+  queue_told_at: Date | null;
   failure_reason: string | null;
   failure_message: string | null;
   created_at: Generated<Date>;
