@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 export interface Figure {
@@ -6,11 +6,16 @@ export interface Figure {
   value: string;
   /** What it has to reach, where something was set. */
   target?: string;
+  /** When it was measured, ISO 8601. */
+  at?: string;
 }
 
 const FILE = fileURLToPath(new URL("../../../bench-results.json", import.meta.url));
 
-/** Prints figures as one table, and writes them to `bench-results.json`. */
+/**
+ * Prints figures as one table, and keeps them in `bench-results.json`, beside those of the other files: what was measured
+ * anew takes the place of what was measured before.
+ */
 export async function reportFigures(figures: Figure[]): Promise<void> {
   const widths = [
     Math.max(...figures.map(({ what }) => what.length)),
@@ -20,8 +25,19 @@ export async function reportFigures(figures: Figure[]): Promise<void> {
     ({ what, value, target = "" }) => `${what.padEnd(widths[0] ?? 0)}  ${value.padEnd(widths[1] ?? 0)}  ${target}`,
   );
   process.stdout.write(`\n${rows.join("\n")}\n`);
-  await mkdir(new URL(".", import.meta.url), { recursive: true });
-  await writeFile(FILE, `${JSON.stringify({ at: new Date().toISOString(), figures }, null, 2)}\n`);
+  const at = new Date().toISOString();
+  const known = new Map(await readKept());
+  for (const figure of figures) known.set(figure.what, { ...figure, at });
+  await writeFile(FILE, `${JSON.stringify([...known.values()], null, 2)}\n`);
+}
+
+async function readKept(): Promise<[string, Figure][]> {
+  try {
+    const kept: Figure[] = JSON.parse(await readFile(FILE, "utf8"));
+    return kept.map((figure) => [figure.what, figure]);
+  } catch {
+    return [];
+  }
 }
 
 /** Milliseconds that something takes. */

@@ -4,13 +4,14 @@ import { fileURLToPath } from "node:url";
 import type { TestDatabase } from "@cactus/db/testing";
 import { startTestCluster, type TestCluster } from "./_cluster.ts";
 import { openUser, type TestUser } from "./_installation.ts";
-import { prepareSurroundings, toTestOrchestrator } from "./_orchestrator.ts";
+import { prepareSurroundings, type TestOrchestrator, toTestOrchestrator } from "./_orchestrator.ts";
 
 const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 
 /** An orchestrator as a process of its own, which can be killed and started again, and one of its users. */
 export interface OrchestratorProcess extends AsyncDisposable {
   user: TestUser;
+  sign: TestOrchestrator["sign"];
   database: TestDatabase;
   readonly url: string;
   /** Bytes of memory that the process has in RAM now. */
@@ -63,6 +64,7 @@ export async function prepareOrchestratorProcess(options: OrchestratorProcessOpt
   const owned = stack.move();
   return {
     user,
+    sign: surroundings.sign,
     database: surroundings.database,
     get url() {
       return url;

@@ -41,11 +41,12 @@ const idleOf = (runId: string) => installation.user.ask<Idle>("runs.idle", { run
 const later = (from: string | number | null | undefined, seconds: number) =>
   new Date(new Date(from ?? 0).getTime() + seconds * 1000).toISOString();
 
-/** As if the run had been created that long ago. */
+/** As if its instance had been made that long ago. */
 async function age(runId: string, seconds: number): Promise<void> {
   const { db } = installation.orchestrator.database;
-  const created_at = new Date(Date.now() - seconds * 1000);
-  await db.updateTable("run").set({ created_at }).where("id", "=", runId).execute();
+  const admitted_at = new Date(Date.now() - seconds * 1000);
+  const teststack = db.selectFrom("run").select("teststack_id").where("id", "=", runId);
+  await db.updateTable("teststack").set({ admitted_at }).where("id", "=", teststack).execute();
 }
 
 test("a run that nobody uses is warned of, then finalised like any other; why and when is told before", async () => {

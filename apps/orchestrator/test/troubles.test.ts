@@ -72,6 +72,12 @@ describe.each(["statefulset", "pod"])("an instance that is a %s", (workload) => 
         "logs/POD.envoy.previous.log",
       ]),
     );
+    expect(JSON.parse(zip.get("teststack.json") ?? "")).toMatchObject({
+      workload,
+      template: expect.any(String),
+      templateHash: expect.stringMatching(/^[0-9a-f]{64}$/),
+      stages: expect.arrayContaining([{ kind: "ready", secondsBefore: expect.any(Number) }]),
+    });
     expect(zip.get("README.txt")).toContain("exit code 7");
   });
 

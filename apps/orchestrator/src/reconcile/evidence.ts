@@ -1,18 +1,18 @@
 import { Readable } from "node:stream";
+import { readPodLogEnd } from "@cactus/core/kubernetes";
 import { type RunnerClient, type RunnerStatus, runnerStatusSchema } from "@cactus/core/runner";
-import { listEvents, type Run } from "@cactus/db";
+import { listEvents, type Run, type RunEvent, type Teststack } from "@cactus/db";
 import type { V1Pod } from "@kubernetes/client-node";
 import { ZipFile } from "yazl";
 import type { ReconcilerDeps, StepContext } from "./step-context.ts";
 
 /** Bounds of what is gathered, so that a broken teststack cannot hold up its own removal. */
 const LOG_BYTES = 1024 * 1024;
-const LOG_LINES = 20_000;
 const MOST_REQUESTS = 1_000;
 const REQUESTS_TIME_MS = 20_000;
 
 /** A file of the archive; undefined where it cannot be had. */
-type Gathered = [path: string, content: string] | undefined;
+type Gathered = [path: string, content: string | Buffer] | undefined;
 
 export interface EvidenceInput {
   run: Run;
@@ -29,7 +29,7 @@ export async function collectEvidence(context: StepContext, input: EvidenceInput
   const { deps, teststack, runner } = context;
   const pods = deps.watch.pods(teststack.id);
   const gathered = await Promise.all([
-    describeRun(deps, input),
+    describeRun(context, input),
     describePods(deps, pods),
     readLogs(deps, pods),
     input.runnerAnswers ? readRequests(runner, input.run) : [],
@@ -42,23 +42,36 @@ export async function collectEvidence(context: StepContext, input: EvidenceInput
   return Readable.from(zip.outputStream);
 }
 
-async function describeRun({ db }: ReconcilerDeps, { run, why }: EvidenceInput): Promise<Gathered[]> {
-  const events = await listEvents(db, { runId: run.id, after: 0, limit: 10_000 });
+async function describeRun({ deps, teststack }: StepContext, { run, why }: EvidenceInput): Promise<Gathered[]> {
+  const events = await listEvents(deps.db, { runId: run.id, after: 0, limit: 10_000 });
   const readme = [
     "This archive is partial: the runner's own could not be fetched.",
     why,
     "",
     `Run ${run.id}, test procedure ${run.procedure_id}.`,
     "It holds what could still be told: events.json (the run's story), status.json (the runner's last status),",
-    "requests/ (recorded exchanges), logs/ (the end of each container's log), cluster/ (the Pod and its events).",
+    "requests/ (recorded exchanges), logs/ (the end of each container's log), cluster/ (the Pod and its events),",
+    "teststack.json (what the instance was made of, and the seconds that it took from stage to stage).",
     "",
   ].join("\n");
   return [
     ["README.txt", readme],
     ["events.json", toJson(events)],
+    ["teststack.json", toJson(describeTeststack(teststack, events))],
     run.last_status === null ? undefined : ["status.json", toJson(run.last_status)],
     ["procedure.yaml", run.procedure_yaml],
   ];
+}
+
+function describeTeststack(
+  { name, workload, template, template_hash, pod_uid }: Teststack,
+  events: RunEvent[],
+): object {
+  const stages = events.map(({ kind, at }, index) => {
+    const secondsBefore = (at.getTime() - (events[index - 1] ?? events[0] ?? { at }).at.getTime()) / 1000;
+    return { kind, secondsBefore };
+  });
+  return { name, workload, template, templateHash: template_hash, podUid: pod_uid, stages };
 }
 
 async function describePods(deps: ReconcilerDeps, pods: V1Pod[]): Promise<Gathered[]> {
@@ -82,11 +95,9 @@ async function readLogs(deps: ReconcilerDeps, pods: V1Pod[]): Promise<Gathered[]
     const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
     return statuses.flatMap(({ name: container, restartCount }) =>
       (restartCount > 0 ? [false, true] : [false]).map(async (previous): Promise<Gathered> => {
-        const query = { namespace, name, container, previous, tailLines: LOG_LINES };
-        const text = await ifPossible(deps, () => deps.cluster.core.readNamespacedPodLog(query));
-        return text === undefined
-          ? undefined
-          : [`logs/${name}.${container}${previous ? ".previous" : ""}.log`, text.slice(-LOG_BYTES)];
+        const query = { namespace, pod: name, container, previous, bytes: LOG_BYTES };
+        const log = await ifPossible(deps, () => readPodLogEnd(deps.cluster, query));
+        return log && [`logs/${name}.${container}${previous ? ".previous" : ""}.log`, log];
       }),
     );
   });

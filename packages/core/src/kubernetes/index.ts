@@ -24,5 +24,6 @@ export {
 } from "./pki-secrets.ts";
 export { renewServerCertificate, rotateServerCertificate, type ServerRenewalOptions } from "./pki-server.ts";
 export { type PkiWatch, type PkiWatchOptions, watchPki } from "./pki-watch.ts";
+export { type PodLogQuery, readPodLogEnd } from "./pod-log.ts";
 export { type SecretWatch, type SecretWatchOptions, watchSecret } from "./secret-watch.ts";
 export { type TemplateSource, type TemplateWatch, type TemplateWatchOptions, watchTemplate } from "./template-watch.ts";

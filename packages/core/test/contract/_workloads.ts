@@ -1,5 +1,6 @@
 import type { V1Pod, V1StatefulSet } from "@kubernetes/client-node";
 import { describe, expect, test } from "vitest";
+import { readPodLogEnd } from "../../src/kubernetes/index.ts";
 import { expectStatus, SOON, type Target, type TestNamespace } from "./_target.ts";
 
 /** Says what it is asked, and ends with the code that a request names. */
@@ -180,6 +181,25 @@ export function describeWorkloads(target: () => Target): void {
         message: 'previous terminated container "main" in pod "web-0" not found',
       });
       expectStatus(await call("GET", `${ns.path("pods", "none")}/log`), 404, { reason: "NotFound" });
+    });
+
+    test("of a long log the end is read, without holding the rest", async () => {
+      await using ns = await target().createNamespace();
+      const { call, cluster } = target();
+      await startWeb(ns);
+      for (let count = 0; count < 40; count += 1) {
+        await call("GET", `${ns.path("pods", "web-0")}/proxy/${count}${"x".repeat(7_000)}`);
+      }
+      const main = { namespace: ns.name, pod: "web-0", container: "main", previous: false };
+      const wholeLog = async () => (await call("GET", `${ns.path("pods", "web-0")}/log`)).text;
+      await expect.poll(async () => (await wholeLog()).length, SOON).toBeGreaterThan(280_000);
+      const end = (await readPodLogEnd(cluster, { ...main, bytes: 100_000 })).toString();
+      // Probes and late lines may have come meanwhile.
+      expect(await wholeLog()).toContain(end);
+      expect(end).toHaveLength(100_000);
+      expect(end).toContain("asked for /39xxx");
+      expect((await readPodLogEnd(cluster, { ...main, bytes: 10_000_000 })).toString()).toMatch(/^started\n/);
+      await expect(readPodLogEnd(cluster, { ...main, container: "none", bytes: 1 })).rejects.toThrow(/answered 400/);
     });
 
     test("a container that ends is started again, with its log kept", async () => {
