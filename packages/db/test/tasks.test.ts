@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { listen } from "../src/notifications.ts";
 import { finishTask, leaseTask } from "../src/queries/tasks.ts";
 import { createTestDatabase } from "../src/testing/index.ts";
 
@@ -20,4 +22,25 @@ test("a task is done by one replica, again when due, and taken over from one tha
     .execute();
   expect(await take("dying", -1)).toBe(true);
   expect(await take("heir")).toBe(true);
+});
+
+test("a task of a replica that is gone is taken over within seconds, of one that is there not before its time", async () => {
+  await using database = await createTestDatabase();
+  const take = (owner: string) => leaseTask(database.db, { name: "sweep", owner, leaseSeconds: 60 });
+  const connected = Promise.withResolvers<void>();
+  const presence = listen({
+    url: database.url,
+    channels: [],
+    presence: "first",
+    onNotification: () => {},
+    onConnected: connected.resolve,
+  });
+  await connected.promise;
+  expect(await take("first")).toBe(true);
+  await sleep(3_100);
+  expect(await take("second")).toBe(false);
+  await presence[Symbol.asyncDispose]();
+  await expect.poll(() => take("second"), { timeout: 10_000 }).toBe(true);
+  // The heir, which is not there either, has just begun.
+  expect(await take("third")).toBe(false);
 });

@@ -3,6 +3,7 @@ import type { Database } from "../database.ts";
 import type { RunStatus, RunTable } from "../schema/run.ts";
 import type { Teststack, TeststackPhase, TeststackTable } from "../schema/teststack.ts";
 import { appendEvent, type NewEvent } from "./events.ts";
+import { isPresent } from "./presence.ts";
 
 /** Channel on which the id of a teststack is told whenever the reconciler should look at it. */
 export const TESTSTACK_CHANNEL = "cactus_teststack";
@@ -26,19 +27,14 @@ export async function wakeTeststack(db: Kysely<Database>, teststackId: string): 
 export const RENEW_SECONDS = 1;
 
 /**
- * Whether nobody holds the teststack: never leased, run out, or its holder is gone, as its advisory lock (see `listen`) tells
- * within moments. A holder that is only slow, or whose connection was lost and is coming back, keeps it.
+ * Whether nobody holds the teststack: never leased, run out, or its holder is gone. A holder that is only slow, or whose
+ * connection was lost and is coming back, keeps it.
  */
 const IS_FREE = sql<boolean>`(
   lease_owner is null or lease_expires_at < now()
   or (
     lease_renewed_at < now() - ${3 * RENEW_SECONDS} * interval '1 second'
-    and not exists (
-      select from pg_locks
-      where locktype = 'advisory' and granted
-        and database = (select oid from pg_database where datname = current_database())
-        and (classid::bigint << 32 | objid::bigint) = hashtextextended(lease_owner, 0)
-    )
+    and not ${isPresent(sql`lease_owner`)}
   )
 )`;
 
