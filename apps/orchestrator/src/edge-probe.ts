@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { request } from "node:https";
-import { rootCertificates } from "node:tls";
+import { Agent, request } from "node:https";
+import { createSecureContext, rootCertificates } from "node:tls";
 import { type Authority, issueClientCertificate } from "@cactus/core/pki";
 import type { AuthorityStore } from "./authority-store.ts";
 import type { Config } from "./config.ts";
@@ -20,9 +20,9 @@ const RUNNER_ANSWERS = /active test procedure|Forwarded certificate does not mat
 
 interface ProbeIdentity {
   authority: Authority;
-  cert: string;
-  key: string;
-  ca: string[];
+  roots: string;
+  /** Its context is made once: to read all roots that the platform trusts takes longer than a handshake. No connection is kept. */
+  agent: Agent;
 }
 
 /**
@@ -40,7 +40,7 @@ export function createEdgeProbe(deps: {
 
   async function getIdentity(): Promise<ProbeIdentity> {
     const [authority, roots] = await Promise.all([deps.authority.get(), deps.authority.getRoots()]);
-    if (identity?.authority === authority && identity.ca[0] === roots) return identity;
+    if (identity?.authority === authority && identity.roots === roots) return identity;
     const issued = await issueClientCertificate(authority, {
       kind: "device",
       pen: 0,
@@ -48,14 +48,15 @@ export function createEdgeProbe(deps: {
       now: deps.now(),
     });
     const key = issued.privateKeyPem ?? "";
-    identity = { authority, cert: issued.chainPem, key, ca: [roots, ...rootCertificates] };
+    const secureContext = createSecureContext({ cert: issued.chainPem, key, ca: [roots, ...rootCertificates] });
+    identity = { authority, roots, agent: new Agent({ secureContext, keepAlive: false, maxCachedSessions: 0 }) };
     return identity;
   }
 
   return async (teststackName) => {
     try {
-      const { cert, key, ca } = await getIdentity();
-      const ask = () => get(`/${teststackName}/dcap`, { config, cert, key, ca });
+      const { agent } = await getIdentity();
+      const ask = () => get(`/${teststackName}/dcap`, { config, agent });
       const answers = await Promise.all(Array.from({ length: CONNECTIONS }, ask));
       const other = answers.find(({ body }) => !RUNNER_ANSWERS.test(body));
       return other === undefined ? { reached: true } : { reached: false, why: `the edge answers ${other.status}` };
@@ -65,11 +66,12 @@ export function createEdgeProbe(deps: {
   };
 }
 
-interface ProbeOptions extends Pick<ProbeIdentity, "cert" | "key" | "ca"> {
+interface ProbeOptions {
+  agent: Agent;
   config: Pick<Config, "TEST_EXECUTION_FQDN" | "TEST_EXECUTION_PORT" | "EDGE_ADDRESS">;
 }
 
-function get(path: string, { config, ...tls }: ProbeOptions): Promise<{ status: number; body: string }> {
+function get(path: string, { config, agent }: ProbeOptions): Promise<{ status: number; body: string }> {
   const publicName = config.TEST_EXECUTION_FQDN;
   const [host = "", port = ""] = (config.EDGE_ADDRESS ?? `${publicName}:${config.TEST_EXECUTION_PORT}`).split(":");
   return new Promise((resolve, reject) => {
@@ -79,9 +81,8 @@ function get(path: string, { config, ...tls }: ProbeOptions): Promise<{ status: 
       path,
       servername: publicName,
       headers: { host: publicName },
-      agent: false,
       signal: AbortSignal.timeout(TIMEOUT_MS),
-      ...tls,
+      agent,
     });
     outgoing.on("error", reject);
     outgoing.on("response", async (response) => {
