@@ -86,12 +86,10 @@ async function createDeps(config: Config, stack: AsyncDisposableStack, signal: A
   const logger = createLogger(config);
   const metrics = createMetrics();
   const now = (): Date => new Date();
-  const db = connect({
-    url: config.ORCHESTRATOR_DATABASE_URL,
-    onIdleError: (err) => logger.warn({ err }, "a connection to the database was lost"),
-  });
+  const url = config.ORCHESTRATOR_DATABASE_URL;
+  const installation = await prepareDatabase({ url, logger, signal });
+  const db = connect({ url, onIdleError: (err) => logger.warn({ err }, "a connection to the database was lost") });
   stack.defer(() => db.destroy());
-  const installation = await prepareDatabase(db, { logger, signal });
   const cluster = config.KUBERNETES_LOAD_CONFIG ? stack.use(openCluster(metrics)) : undefined;
   const pki = cluster && stack.use(watchCertificates(cluster, { config, logger }));
   const authority = openAuthorityStore({ pki, config, now });

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Database } from "@cactus/db";
-import { ensureInstallation, type Installation, isDatabaseAway, type Kysely, migrateToLatest } from "@cactus/db";
+import { connect, ensureInstallation, type Installation, isDatabaseAway, migrateToLatest } from "@cactus/db";
 import type { Logger } from "./log.ts";
 
 /** Pauses between attempts: the first, and the longest. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
+/** A migration may have to rewrite tables; whoever waits for another replica's, waits as long. */
+const MIGRATION_SECONDS = 600;
 
 /** What PostgreSQL refuses for as long as nobody mends it, by SQLSTATE (appendix A), and what to mend. */
 const MISTAKES: Record<string, string> = {
@@ -16,6 +17,7 @@ const MISTAKES: Record<string, string> = {
 };
 
 export interface PrepareOptions {
+  url: string;
   logger: Pick<Logger, "warn">;
   /** Ends the wait. */
   signal: AbortSignal;
@@ -28,7 +30,8 @@ export interface PrepareOptions {
  * @throws {Error} a sentence, when waiting would not help: a wrong password, an unknown database
  * @throws {Error} `AbortError`, when the wait was ended
  */
-export async function prepareDatabase(db: Kysely<Database>, { logger, signal }: PrepareOptions): Promise<Installation> {
+export async function prepareDatabase({ url, logger, signal }: PrepareOptions): Promise<Installation> {
+  await using db = connect({ url, maxConnections: 2, querySeconds: MIGRATION_SECONDS });
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     try {
       await migrateToLatest(db);

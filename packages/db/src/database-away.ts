@@ -1,5 +1,8 @@
-/** Classes of SQLSTATE (PostgreSQL, appendix A) that say that the server is going, coming, or not to be reached. */
-const AWAY_SQLSTATES = /^(08...|57P0[123]|53300)$/;
+/**
+ * SQLSTATEs (PostgreSQL, appendix A) that say that the server is going, coming, not to be reached, out of connections,
+ * memory or disk, or a standby that only reads.
+ */
+const AWAY_SQLSTATES = /^(08...|53...|57P0[12345]|25P03|25006)$/;
 const AWAY_CODES = new Set([
   "EAI_AGAIN",
   "ECONNREFUSED",
@@ -12,7 +15,7 @@ const AWAY_CODES = new Set([
 ]);
 /** The driver's own words, which come without a code. */
 const AWAY_MESSAGES =
-  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/;
+  /Connection terminated|timeout exceeded when trying to connect|Query read timeout|is not queryable/;
 
 /** Whether a query failed because the database is not there now, and may work when tried again. */
 export function isDatabaseAway(error: unknown): boolean {

@@ -1,5 +1,5 @@
 import { Kysely, PostgresDialect } from "kysely";
-import pg from "pg";
+import { type ConnectionLimits, openPool } from "./pool.ts";
 import type { AppUserTable } from "./schema/app-user.ts";
 import type { ArtifactChunkTable, ArtifactTable } from "./schema/artifact.ts";
 import type { ClientCertificateTable } from "./schema/client-certificate.ts";
@@ -23,29 +23,16 @@ export interface Database {
   teststack: TeststackTable;
 }
 
-export interface ConnectOptions {
+export interface ConnectOptions extends ConnectionLimits {
   /** `postgresql://…`; SQLAlchemy's `postgresql+asyncpg://…` and the like are accepted as well. */
   url: string;
-  /** Most connections held at once. */
-  maxConnections?: number;
   /** Told of errors on idle connections, which the pool replaces by itself. */
   onIdleError?: (error: Error) => void;
 }
 
 /** Opens a pool of connections. Nothing is sent before the first query; call `destroy()` when done. */
-export function connect(options: ConnectOptions): Kysely<Database> {
-  const pool = new pg.Pool({
-    connectionString: toPostgresUrl(options.url),
-    max: options.maxConnections ?? 20,
-    connectionTimeoutMillis: 5_000,
-    idle_in_transaction_session_timeout: 120_000,
-    keepAlive: true,
-    application_name: "cactus-orchestrator",
-  });
-  const onError = options.onIdleError ?? (() => {});
-  pool.on("error", onError);
-  // A connection that is lost while it is in use tells its query, and itself once more: unheard, that would end the process.
-  pool.on("connect", (client) => client.on("error", onError));
+export function connect({ url, onIdleError, ...limits }: ConnectOptions): Kysely<Database> {
+  const pool = openPool({ ...limits, url: toPostgresUrl(url), onError: onIdleError ?? (() => {}) });
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 }
 
