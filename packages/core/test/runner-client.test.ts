@@ -1,4 +1,6 @@
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import {
   proceduresDirectory,
   type Simulator,
@@ -137,4 +139,21 @@ test("an archive that breaks off is an error, never a short archive", async () =
   await runner.initialise(request("ALL-01"));
   expect(await failureOf(runner.finalise())).toMatchObject({ kind: "silent" });
   expect(hasTest(await runner.status())).toBe(false);
+});
+
+test.each(["GET /status", "GET /health"])("an answer to %s that trickles without end is given up", async (call) => {
+  const server = createServer((_request, response) => {
+    const trickle = setInterval(() => response.write(" "), 20);
+    response.on("close", () => clearInterval(trickle));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const transport = transportTo(url, async () => ({ dispatcher: undefined, headers: {} }));
+  const runner = createRunnerClient(transport, { readSeconds: 0.3 });
+  const failure = await failureOf(call === "GET /status" ? runner.status() : runner.health());
+  expect(failure).toMatchObject({ kind: "silent", message: "The runner broke off its answer." });
 });

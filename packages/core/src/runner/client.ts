@@ -23,7 +23,7 @@ export interface FinaliseAnswer {
 }
 
 export interface RunnerLimits {
-  /** For calls that only read. */
+  /** For calls that only read: until the answer begins, and once more until it is whole. */
   readSeconds: number;
   /** For initialise and start, which do real work. */
   changeSeconds: number;
@@ -66,13 +66,24 @@ export function createRunnerClient(transport: RunnerTransport, limits: Partial<R
       ...(body && { body: JSON.stringify(body) }),
     });
     if (response.status >= 200 && response.status < 300) return response;
-    throw judgeAnswer(`${method} ${path}`, response.status, await readText(response));
+    throw judgeAnswer(`${method} ${path}`, response.status, await readText(response, readSeconds));
+  }
+
+  async function parse<TSchema extends z.ZodType>(
+    schema: TSchema,
+    response: TransportResponse,
+  ): Promise<z.output<TSchema>> {
+    const text = await readText(response, readSeconds);
+    try {
+      return schema.parse(JSON.parse(text));
+    } catch (cause) {
+      throw new RunnerError("broken", "The runner answered something that is not its API's.", { cause });
+    }
   }
 
   return {
     async health() {
-      const response = await call("GET", "/health", readSeconds);
-      response.body.resume();
+      await readText(await call("GET", "/health", readSeconds), readSeconds);
     },
     status: async () => parse(runnerStatusSchema, await call("GET", "/status", readSeconds)),
     async initialise(request) {
@@ -104,28 +115,23 @@ export function createRunnerClient(transport: RunnerTransport, limits: Partial<R
   };
 }
 
-async function parse<TSchema extends z.ZodType>(
-  schema: TSchema,
-  response: TransportResponse,
-): Promise<z.output<TSchema>> {
-  const text = await readText(response);
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new RunnerError("broken", "The runner answered something that is not its API's.", { cause });
-  }
-}
-
 /** Most that is read of an answer that is not an archive, bytes. */
 const LONGEST_ANSWER = 64 * 1024 * 1024;
 
-async function readText({ body }: TransportResponse): Promise<string> {
+/** Once an answer has begun, its text has to come in time as well. */
+async function readText({ body }: TransportResponse, seconds: number): Promise<string> {
+  const late = new Error(`the answer was not whole within ${seconds} s`);
+  const timer = setTimeout(() => body.destroy(late), seconds * 1000);
   const pieces: Buffer[] = [];
   let length = 0;
-  for await (const piece of readPieces(body)) {
-    pieces.push(piece);
-    length += piece.length;
-    if (length > LONGEST_ANSWER) throw new RunnerError("broken", "The runner's answer is far too long.");
+  try {
+    for await (const piece of readPieces(body)) {
+      pieces.push(piece);
+      length += piece.length;
+      if (length > LONGEST_ANSWER) throw new RunnerError("broken", "The runner's answer is far too long.");
+    }
+  } finally {
+    clearTimeout(timer);
   }
   return Buffer.concat(pieces).toString("utf8");
 }
