@@ -1,7 +1,15 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createSecureServer } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connectCluster } from "@cactus/core/kubernetes";
+import { createHierarchy, issueServerCertificate, loadAuthority } from "@cactus/core/pki";
 import { connect, isDatabaseAway, listen } from "@cactus/db";
 import { createTestDatabase, type TestDatabase } from "@cactus/db/testing";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { stringify } from "yaml";
 import { startTcpProxy, type TcpProxy } from "./_tcp-proxy.ts";
 
 const LONG = { timeout: 30_000, interval: 50 };
@@ -76,4 +84,42 @@ describe("a database whose packets are lost", () => {
     await tell("after");
     await vi.waitFor(() => expect(heard).toEqual(["before", "after"]), LONG);
   });
+});
+
+test("an API server whose packets are lost is reached again, although it speaks HTTP/2 as well", async () => {
+  await using stack = new AsyncDisposableStack();
+  const now = new Date();
+  const { sercaPem, mcaPem, micaPem, micaPrivateKeyPem } = await createHierarchy({ organisation: "CACTUS", now });
+  const pair = { certificatePem: micaPem + mcaPem + sercaPem, privateKeyPem: micaPrivateKeyPem };
+  const options = { dnsNames: ["localhost"], validityDays: 1, now };
+  const { certificatePem: cert, privateKeyPem: key } = await issueServerCertificate(
+    loadAuthority({ ...pair, now }),
+    options,
+  );
+  const server = createSecureServer({ cert, key, allowHTTP1: true }, (_request, response) => {
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify({ major: "1", minor: "36" }));
+  });
+  stack.defer(() => void server.close());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const proxy = stack.use(await startTcpProxy({ host: "127.0.0.1", port: (server.address() as AddressInfo).port }));
+  const folder = await mkdtemp(join(tmpdir(), "cactus-http2-"));
+  stack.defer(() => rm(folder, { recursive: true }));
+  const kubeconfig = join(folder, "kubeconfig");
+  const name = "test";
+  await writeFile(
+    kubeconfig,
+    stringify({
+      clusters: [{ name, cluster: { server: `https://127.0.0.1:${proxy.port}`, "insecure-skip-tls-verify": true } }],
+      users: [{ name, user: {} }],
+      contexts: [{ name, context: { cluster: name, user: name } }],
+      "current-context": name,
+    }),
+  );
+  const cluster = stack.use(connectCluster({ kubeconfig, timeoutSeconds: 1 }));
+  await cluster.version();
+  proxy.set({ kind: "black hole" });
+  await expect(cluster.version()).rejects.toThrow();
+  proxy.restore();
+  await vi.waitFor(() => cluster.version(), LONG);
 });

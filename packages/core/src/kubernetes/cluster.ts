@@ -1,10 +1,15 @@
 import {
+  type ApiConstructor,
+  type ApiType,
   AppsV1Api,
   CoreV1Api,
+  createConfiguration,
   HttpMethod,
   KubeConfig,
   NetworkingV1Api,
   RequestContext,
+  type ResponseContext,
+  ServerConfiguration,
   VersionApi,
 } from "@kubernetes/client-node";
 import type { Dispatcher } from "undici";
@@ -39,8 +44,6 @@ export interface Cluster extends AsyncDisposable {
  */
 export function connectCluster(options: ClusterOptions = {}): Cluster {
   const config = new KeepAliveKubeConfig(options);
-  if (options.kubeconfig === undefined) config.loadFromDefault();
-  else config.loadFromFile(options.kubeconfig);
   const server = config.getCurrentCluster()?.server;
   if (server === undefined) throw new Error("the kubeconfig names no current cluster");
   return {
@@ -55,36 +58,99 @@ export function connectCluster(options: ClusterOptions = {}): Cluster {
   };
 }
 
+/** Credentials that are refused are read anew at most this often. */
+const RENEW_PAUSE_MS = 5_000;
+
 /**
  * The client library opens a TLS connection for every call and sets no time limit; here all calls share one
- * dispatcher, which keeps its connections, and none waits for ever.
+ * dispatcher, which keeps its connections, and none waits for ever. The library also reads the kubeconfig once and keeps a
+ * token until it says that it has expired; here all is read anew, and a plugin asked anew, when the server refuses it.
  */
 class KeepAliveKubeConfig extends KubeConfig {
-  readonly #timeoutMs: number;
-  readonly #onRequest: (method: string) => void;
-  #dispatcher: Dispatcher | undefined;
+  readonly #options: ClusterOptions;
+  #credentials: Credentials;
+  #renewedAt = 0;
 
   constructor(options: ClusterOptions) {
     super();
-    this.#timeoutMs = (options.timeoutSeconds ?? 15) * 1000;
-    this.#onRequest = options.onRequest ?? (() => {});
+    this.#options = options;
+    load(this, options);
+    this.#credentials = readCredentials(options);
   }
 
   override async applySecurityAuthentication(context: RequestContext): Promise<void> {
-    await super.applySecurityAuthentication(context);
-    this.#dispatcher ??= context.getDispatcher();
-    if (this.#dispatcher !== undefined) context.setDispatcher(this.#dispatcher);
-    if (context.getSignal() === undefined) context.setSignal(AbortSignal.timeout(this.#timeoutMs));
-    this.#onRequest(context.getHttpMethod());
+    const { timeoutSeconds = 15, onRequest } = this.#options;
+    const credentials = this.#credentials;
+    await credentials.config.applySecurityAuthentication(context);
+    credentials.dispatcher ??= context.getDispatcher();
+    if (credentials.dispatcher !== undefined) context.setDispatcher(credentials.dispatcher);
+    if (context.getSignal() === undefined) context.setSignal(AbortSignal.timeout(timeoutSeconds * 1000));
+    onRequest?.(context.getHttpMethod());
+  }
+
+  override makeApiClient<TApi extends ApiType>(api: ApiConstructor<TApi>): TApi {
+    const baseServer = new ServerConfiguration(this.getCurrentCluster()?.server ?? "", {});
+    const post = async (answer: ResponseContext): Promise<ResponseContext> => {
+      if (answer.httpStatusCode === 401) this.#renew();
+      return answer;
+    };
+    const promiseMiddleware = [{ pre: async (context: RequestContext) => context, post }];
+    return new api(createConfiguration({ baseServer, authMethods: { default: this }, promiseMiddleware }));
   }
 
   async authorise(): Promise<{ dispatcher: Dispatcher | undefined; headers: Record<string, string> }> {
     const context = new RequestContext(this.getCurrentCluster()?.server ?? "", HttpMethod.GET);
     await this.applySecurityAuthentication(context);
-    return { dispatcher: this.#dispatcher, headers: context.getHeaders() };
+    return { dispatcher: context.getDispatcher(), headers: context.getHeaders() };
   }
 
   async close(): Promise<void> {
-    await this.#dispatcher?.destroy();
+    await this.#credentials.dispatcher?.destroy();
+  }
+
+  #renew(): void {
+    if (performance.now() - this.#renewedAt < RENEW_PAUSE_MS) return;
+    this.#renewedAt = performance.now();
+    try {
+      const old = this.#credentials;
+      this.#credentials = readCredentials(this.#options);
+      // Ends when what is under way has ended.
+      void old.dispatcher?.close();
+    } catch {
+      // A file that is just being written: what was refused is refused once more.
+    }
+  }
+}
+
+interface Credentials {
+  config: KubeConfig;
+  dispatcher?: Dispatcher | undefined;
+}
+
+function readCredentials(options: ClusterOptions): Credentials {
+  const config = new Http1KubeConfig();
+  load(config, options);
+  return { config };
+}
+
+function load(config: KubeConfig, { kubeconfig }: ClusterOptions): void {
+  if (kubeconfig === undefined) config.loadFromDefault();
+  else config.loadFromFile(kubeconfig);
+}
+
+/** An option of the connector behind it that the library does not name. */
+const HTTP1: object = { allowH2: false };
+
+/**
+ * HTTP/2 would put all calls and watches on one connection, and keep it when its packets are lost: for a quarter of an hour
+ * none would be answered. With HTTP/1.1 a call that is given up takes its connection with it.
+ */
+class Http1KubeConfig extends KubeConfig {
+  override createDispatcherOptions(
+    ...input: Parameters<KubeConfig["createDispatcherOptions"]>
+  ): ReturnType<KubeConfig["createDispatcherOptions"]> {
+    const options = super.createDispatcherOptions(...input);
+    if (options.type === "none") return { type: "agent", connect: { ...HTTP1 } };
+    return options.type === "agent" ? { ...options, connect: { ...options.connect, ...HTTP1 } } : options;
   }
 }

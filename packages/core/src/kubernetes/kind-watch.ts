@@ -50,7 +50,7 @@ export class KindWatch<TObject extends KubernetesObject> implements AsyncDisposa
     await this.#listed.promise;
   }
 
-  /** When the API server was last heard of, by a list, an event, a bookmark or the clean end of a watch. */
+  /** When the API server was last heard of: by a list, the beginning of a watch, an event, a bookmark, a watch's clean end. */
   get lastHeardAt(): Date | undefined {
     return this.#lastHeardAt;
   }
@@ -121,13 +121,17 @@ export class KindWatch<TObject extends KubernetesObject> implements AsyncDisposa
         version = object.metadata?.resourceVersion ?? version;
         if (type === "ADDED" || type === "MODIFIED" || type === "DELETED") onChange(type, object);
       };
+      let failed = false;
       const onDone = (error: unknown): void => {
-        if (error && !isQuietEnd(error)) reject(error);
-        this.#lastHeardAt = new Date();
+        failed = Boolean(error);
+        if (failed && !isQuietEnd(error)) reject(error);
+        if (!failed) this.#lastHeardAt = new Date();
         resolve(version);
       };
       const watching = new Watch(this.#cluster.config).watch(path, query, onEvent, onDone);
-      watching.catch(reject);
+      watching.then(() => {
+        if (!failed) this.#lastHeardAt = new Date();
+      }, reject);
       onAbort(signal, () => {
         // Also while the server has not even begun to answer.
         resolve(version);
