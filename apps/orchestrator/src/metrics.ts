@@ -6,6 +6,7 @@ export interface Metrics {
   registry: Registry;
   httpRequests: Counter<"route" | "status">;
   kubernetesRequests: Counter<"method">;
+  databaseQueries: Counter;
   /** Seconds from one phase of a teststack to the next. */
   phaseSeconds: Histogram<"phase">;
   /** Seconds that runs waited for a place among the live ones. */
@@ -52,6 +53,11 @@ export function createMetrics(): Metrics {
       name: "cactus_kubernetes_requests_total",
       help: "Requests sent to the Kubernetes API server",
       labelNames: ["method"],
+      registers,
+    }),
+    databaseQueries: new Counter({
+      name: "cactus_database_queries_total",
+      help: "Statements sent to PostgreSQL",
       registers,
     }),
     phaseSeconds: new Histogram({

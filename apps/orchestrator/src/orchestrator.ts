@@ -88,7 +88,11 @@ async function createDeps(config: Config, stack: AsyncDisposableStack, signal: A
   const now = (): Date => new Date();
   const url = config.ORCHESTRATOR_DATABASE_URL;
   const installation = await prepareDatabase({ url, logger, signal });
-  const db = connect({ url, onIdleError: (err) => logger.warn({ err }, "a connection to the database was lost") });
+  const db = connect({
+    url,
+    onIdleError: (err) => logger.warn({ err }, "a connection to the database was lost"),
+    onQuery: () => metrics.databaseQueries.inc(),
+  });
   stack.defer(() => db.destroy());
   const cluster = config.KUBERNETES_LOAD_CONFIG ? stack.use(openCluster(metrics)) : undefined;
   const pki = cluster && stack.use(watchCertificates(cluster, { config, logger }));

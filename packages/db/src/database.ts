@@ -28,11 +28,14 @@ export interface ConnectOptions extends ConnectionLimits {
   url: string;
   /** Told of errors on idle connections, which the pool replaces by itself. */
   onIdleError?: (error: Error) => void;
+  /** Told of every statement, for counting. */
+  onQuery?: () => void;
 }
 
 /** Opens a pool of connections. Nothing is sent before the first query; call `destroy()` when done. */
-export function connect({ url, onIdleError, ...limits }: ConnectOptions): Kysely<Database> {
-  const pool = openPool({ ...limits, url: toPostgresUrl(url), onError: onIdleError ?? (() => {}) });
+export function connect({ url, onIdleError, onQuery, ...limits }: ConnectOptions): Kysely<Database> {
+  const told = { onError: onIdleError ?? (() => {}), onQuery: onQuery ?? (() => {}) };
+  const pool = openPool({ ...limits, ...told, url: toPostgresUrl(url) });
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 }
 

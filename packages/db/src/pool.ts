@@ -13,6 +13,7 @@ export interface ConnectionLimits {
 export interface PoolOptions extends ConnectionLimits {
   url: string;
   onError: (error: Error) => void;
+  onQuery: () => void;
 }
 
 /**
@@ -29,7 +30,7 @@ const GOODBYE_MS = 1_000;
  * Connections that are used by turns. None is waited for without end: a query that gets no answer in time fails, and its
  * connection with it, because whoever came next would wait behind it.
  */
-export function openPool({ url, maxConnections = 20, querySeconds = 15, onError }: PoolOptions): PostgresPool {
+export function openPool({ url, maxConnections = 20, querySeconds = 15, ...told }: PoolOptions): PostgresPool {
   const sockets = new Set<Socket>();
   const pool = new pg.Pool({
     connectionString: url,
@@ -42,12 +43,13 @@ export function openPool({ url, maxConnections = 20, querySeconds = 15, onError 
     options: SERVER_SETTINGS,
     stream: () => keep(new Socket(), sockets),
   });
+  const { onError, onQuery } = told;
   pool.on("error", onError);
   // A connection that is lost while it is in use tells its query, and itself once more: unheard, that would end the process.
   pool.on("connect", (client) => client.on("error", onError));
   return {
     options: pool.options,
-    connect: async () => withoutPoison(await pool.connect()),
+    connect: async () => withoutPoison(await pool.connect(), onQuery),
     end: () => end(pool, sockets),
   };
 }
@@ -58,10 +60,11 @@ function keep(socket: Socket, sockets: Set<Socket>): Socket {
 }
 
 /** After a query that was given up, the connection takes no other and leaves the pool. */
-function withoutPoison(client: pg.PoolClient): PostgresPoolClient {
+function withoutPoison(client: pg.PoolClient, onQuery: () => void): PostgresPoolClient {
   let lost: Error | undefined;
   const query = async (text: string, values: unknown[]): Promise<unknown> => {
     if (lost !== undefined) throw lost;
+    onQuery();
     try {
       return await client.query(text, values);
     } catch (error) {
