@@ -1,7 +1,7 @@
 import { type Kysely, sql, type Transaction } from "kysely";
 import type { Database } from "../database.ts";
 import { appendEvent } from "./events.ts";
-import { wakeTeststack } from "./teststacks.ts";
+import { TESTSTACK_CHANNEL } from "./teststacks.ts";
 
 /** How many teststacks may be alive at once, and how many may wait for that. */
 export interface AdmissionLimits {
@@ -94,20 +94,20 @@ const QUEUE = sql`
 
 async function admit(trx: Transaction<Database>, limits: AdmissionLimits): Promise<string[]> {
   const { rows } = await sql<{ id: string; was_told: boolean }>`
-    with ${QUEUE}
-    update teststack set admitted_at = now(), queue_place = null
-    where id in (
-      select id from queue where turn <= ${limits.livePerUser} order by turn, created_at, id
-      limit greatest(0, ${limits.live} - (select coalesce(sum(count), 0) from live))
+    with ${QUEUE}, admitted as (
+      update teststack set admitted_at = now(), queue_place = null, next_attempt_at = now()
+      where id in (
+        select id from queue where turn <= ${limits.livePerUser} order by turn, created_at, id
+        limit greatest(0, ${limits.live} - (select coalesce(sum(count), 0) from live))
+      )
+      returning id, queue_told_at is not null as was_told
     )
-    returning id, queue_told_at is not null as was_told
+    select id, was_told, pg_notify(${TESTSTACK_CHANNEL}, id::text) from admitted
   `.execute(trx);
   for (const { id, was_told } of rows) {
-    if (was_told) {
-      const message = "A place is free: the instance is made now.";
-      await tellRunOf(trx, id, { kind: "admitted", message });
-    }
-    await wakeTeststack(trx, id);
+    if (!was_told) continue;
+    const message = "A place is free: the instance is made now.";
+    await tellRunOf(trx, id, { kind: "admitted", message });
   }
   return rows.map(({ id }) => id);
 }
