@@ -2,11 +2,12 @@ import { randomUUID } from "node:crypto";
 import { Agent, request } from "node:https";
 import { createSecureContext, rootCertificates } from "node:tls";
 import { type Authority, issueClientCertificate } from "@cactus/core/pki";
+import pLimit from "p-limit";
 import type { AuthorityStore } from "./authority-store.ts";
 import type { Config } from "./config.ts";
 
 /** What a request through the public edge came to. */
-type ProbeResult = { reached: true } | { reached: false; why: string };
+type ProbeResult = { reached: true } | { reached: false; why: string; cause?: unknown };
 
 /** Tries whether an instance answers through the public edge. Never throws: what is in the way is the result. */
 export type EdgeProbe = (teststackName: string) => Promise<ProbeResult>;
@@ -14,6 +15,8 @@ export type EdgeProbe = (teststackName: string) => Promise<ProbeResult>;
 const TIMEOUT_MS = 3_000;
 /** Connections that must all lead there: an edge has several workers, and each learns of a route in its own time. */
 const CONNECTIONS = 8;
+/** Instances that are probed at once: with more, an edge that has much to do would be too busy to answer any in time. */
+const PARALLEL = 16;
 
 /** How the runner refuses a client that is not its test's: it was reached then. Others do not speak so. */
 const RUNNER_ANSWERS = /active test procedure|Forwarded certificate does not match|marked as finished/;
@@ -36,6 +39,8 @@ export function createEdgeProbe(deps: {
   now: () => Date;
 }): EdgeProbe {
   const { config } = deps;
+  const limit = pLimit(PARALLEL);
+  const identifying = pLimit(1);
   let identity: ProbeIdentity | undefined;
 
   async function getIdentity(): Promise<ProbeIdentity> {
@@ -53,17 +58,21 @@ export function createEdgeProbe(deps: {
     return identity;
   }
 
-  return async (teststackName) => {
+  async function probe(teststackName: string): Promise<ProbeResult> {
     try {
-      const { agent } = await getIdentity();
+      const { agent } = await identifying(getIdentity);
       const ask = () => get(`/${teststackName}/dcap`, { config, agent });
-      const answers = await Promise.all(Array.from({ length: CONNECTIONS }, ask));
-      const other = answers.find(({ body }) => !RUNNER_ANSWERS.test(body));
-      return other === undefined ? { reached: true } : { reached: false, why: `the edge answers ${other.status}` };
-    } catch (error) {
-      return { reached: false, why: error instanceof Error ? error.message : "no answer" };
+      // One first: while that leads nowhere, the others would as well.
+      const first = await ask();
+      const others = RUNNER_ANSWERS.test(first.body) ? Array.from({ length: CONNECTIONS - 1 }, ask) : [];
+      const lost = [first, ...(await Promise.all(others))].find(({ body }) => !RUNNER_ANSWERS.test(body));
+      return lost === undefined ? { reached: true } : { reached: false, why: `the edge answers ${lost.status}` };
+    } catch (cause) {
+      return { reached: false, why: "the edge does not answer", cause };
     }
-  };
+  }
+
+  return (teststackName) => limit(probe, teststackName);
 }
 
 interface ProbeOptions {

@@ -1,11 +1,14 @@
 import { type Cluster, watchObjects } from "@cactus/core/kubernetes";
 import { type Simulator, startSimulator } from "@cactus/teststack-simulator";
 import type { V1Pod } from "@kubernetes/client-node";
+import pLimit from "p-limit";
 
 const NODE = "stub";
 const NAMESPACE = "test-execution";
 const TEMPLATE = { namespace: "teststack-templates", name: "envoy-set" };
 const PORT = 8080;
+/** Pods that are started or stopped at once: the API server is in this process too. */
+const PARALLEL = 8;
 
 /** A node whose Pods cost nearly nothing: all their simulators live in this process, each at an address of its own. */
 export interface StubNode extends AsyncDisposable {
@@ -17,6 +20,7 @@ export interface StubNode extends AsyncDisposable {
 export async function startStubNode(client: Cluster): Promise<StubNode> {
   const simulators = new Map<string, Simulator>();
   const pods = new Map<string, Promise<void>>();
+  const limit = pLimit(PARALLEL);
   let next = 0;
 
   async function start(pod: V1Pod): Promise<void> {
@@ -62,10 +66,14 @@ export async function startStubNode(client: Cluster): Promise<StubNode> {
   const ended = new Set<string>();
   function attend(pod: V1Pod): void {
     const { uid = "", deletionTimestamp } = pod.metadata ?? {};
-    if (!pods.has(uid)) pods.set(uid, start(pod));
+    if (!pods.has(uid))
+      pods.set(
+        uid,
+        limit(() => start(pod)),
+      );
     if (deletionTimestamp === undefined || ended.has(uid)) return;
     ended.add(uid);
-    void pods.get(uid)?.then(() => stop(pod));
+    void pods.get(uid)?.then(() => limit(() => stop(pod)));
   }
   watch.onChange = (teststackId) => {
     for (const pod of watch.pods(teststackId)) if (pod.spec?.nodeName === NODE) attend(pod);

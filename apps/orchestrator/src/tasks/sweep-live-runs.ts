@@ -1,6 +1,7 @@
 import { type IdleVerdict, isWarningDue } from "@cactus/core/lifecycle";
 import { hasTest } from "@cactus/core/runner";
 import { type LiveRun, listLiveRuns, noteContact, noteLoss, warnOfEnd, writeIntention } from "@cactus/db";
+import pLimit from "p-limit";
 import type { Deps } from "../deps.ts";
 import { askStatus, judgeRun, toContact } from "../idle.ts";
 
@@ -17,12 +18,10 @@ const PARALLEL = 64;
 export async function sweepLiveRuns(deps: SweepDeps): Promise<void> {
   const measured = deps.metrics.sweepSeconds.startTimer();
   const runs = await listLiveRuns(deps.db);
-  const workers = Array.from({ length: Math.min(PARALLEL, runs.length) }, async () => {
-    for (let run = runs.pop(); run !== undefined; run = runs.pop()) {
-      await sweepRun(deps, run).catch((error: unknown) => deps.logger.warn({ err: error }, "could not judge a run"));
-    }
-  });
-  await Promise.all(workers);
+  const limit = pLimit(PARALLEL);
+  const sweep = (run: LiveRun): Promise<void> =>
+    sweepRun(deps, run).catch((error: unknown) => deps.logger.warn({ err: error }, "could not judge a run"));
+  await limit.map(runs, sweep);
   measured();
 }
 
