@@ -16,7 +16,7 @@ export interface StubNode extends AsyncDisposable {
   readonly simulators: ReadonlyMap<string, Simulator>;
 }
 
-/** Takes all instances that are made from now on. Does for their Pods what a kubelet does, without probes and logs. */
+/** Takes all instances that are made until it is disposed. Does for their Pods what a kubelet does, without probes and logs. */
 export async function startStubNode(client: Cluster): Promise<StubNode> {
   const simulators = new Map<string, Simulator>();
   const pods = new Map<string, Promise<void>>();
@@ -78,13 +78,13 @@ export async function startStubNode(client: Cluster): Promise<StubNode> {
   watch.onChange = (teststackId) => {
     for (const pod of watch.pods(teststackId)) if (pod.spec?.nodeName === NODE) attend(pod);
   };
-  await client.apps.patchNamespacedStatefulSet({
-    ...TEMPLATE,
-    body: [{ op: "add", path: "/spec/template/spec/nodeName", value: NODE }],
-  });
+  const changeTemplate = (body: object[]) => client.apps.patchNamespacedStatefulSet({ ...TEMPLATE, body });
+  const path = "/spec/template/spec/nodeName";
+  await changeTemplate([{ op: "add", path, value: NODE }]);
   return {
     simulators,
     async [Symbol.asyncDispose]() {
+      await changeTemplate([{ op: "remove", path }]);
       await watch[Symbol.asyncDispose]();
       await Promise.all([...simulators.values()].map((simulator) => simulator[Symbol.asyncDispose]()));
     },

@@ -1,9 +1,12 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { RunView } from "../src/routes/run-view.ts";
 import { askEdge } from "./_edge.ts";
 import { startTestInstallation, type TestInstallation } from "./_installation.ts";
+import { startStubNode } from "./_stub-node.ts";
 
 interface Idle {
   rule: string;
@@ -136,3 +139,25 @@ test("nobody extends another's run, nor one that has ended, nor by nonsense", as
   const { error } = await user.call("runs.extend", { runId, seconds: 60 });
   expect(error).toMatchObject({ reason: "conflict" });
 });
+
+test("runners that do not answer hold up no sweep, and are not taken for idle themselves", async () => {
+  const { user, cluster } = installation;
+  await using node = await startStubNode(cluster.client);
+  const { certificateId } = await user.issue();
+  const create = (procedureId: string) => user.ask<RunView>("runs.create", { procedureId, certificateId });
+  const silent = await Promise.all(Array.from({ length: 30 }, () => create("GEN-01")));
+  await Promise.all(silent.map(({ runId }) => user.until(runId, ({ status }) => status === "initialised")));
+  for (const simulator of node.simulators.values()) simulator.setFaults({ silent: true });
+  // A sweep that asked one after the other would take a minute from here.
+  await sleep(2_000);
+  const begun = Date.now();
+  const { runId } = await create("ALL-02");
+  await expect.poll(async () => (await user.get(runId)).finalisedBy, { timeout: 50_000 }).toBe("timeout");
+  expect(Date.now() - begun).toBeLessThan(40_000);
+  const rules = await Promise.all(silent.map(async (run) => (await idleOf(run.runId)).rule));
+  expect(new Set(rules)).toEqual(new Set(["unreachable"]));
+  for (const simulator of node.simulators.values()) simulator.setFaults({ silent: false });
+  await Promise.all(silent.map((run) => user.ask("runs.finalise", { runId: run.runId })));
+  await Promise.all([...silent, { runId }].map((run) => user.untilGone(run.runId)));
+  expect(await installation.listObjects()).toEqual([]);
+}, 120_000);
