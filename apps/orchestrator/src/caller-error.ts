@@ -1,6 +1,6 @@
 import { OrchestratorError } from "@cactus/core";
 import { PkiError } from "@cactus/core/pki";
-import { isDatabaseAway, QueueFullError } from "@cactus/db";
+import { isDatabaseAway, isDatabaseFull, QueueFullError } from "@cactus/db";
 
 /** What of an error may be told to the caller; undefined for one that is for the log alone. */
 export function toCallerError(error: unknown): OrchestratorError | undefined {
@@ -17,6 +17,8 @@ export function toCallerError(error: unknown): OrchestratorError | undefined {
     return new OrchestratorError("too_many_requests", message, { retryAfterSeconds: 30 });
   }
   if (!isDatabaseAway(error)) return undefined;
-  const message = "The database does not answer now: try again in a moment.";
+  const message = isDatabaseFull(error)
+    ? "The database has no room left: nothing can be stored until there is some."
+    : "The database does not answer now: try again in a moment.";
   return new OrchestratorError("unavailable", message, { cause: error });
 }

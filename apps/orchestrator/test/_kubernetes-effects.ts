@@ -1,12 +1,16 @@
 import type { Effects } from "./_effects.ts";
-import { type Exchange, startKubernetesProxy } from "./_kubernetes-proxy.ts";
+import { type Exchange, startKubernetesProxy, writeKubeconfig } from "./_kubernetes-proxy.ts";
 
 /**
  * Stands between an orchestrator and the API server: each write to Kubernetes, and each call to a runner (they pass the
  * Service proxy), is an effect. Writes a kubeconfig that leads here.
  */
-export function startKubernetesEffects(kubeconfig: string, file: string, effects: Effects): Promise<AsyncDisposable> {
-  return startKubernetesProxy(kubeconfig, file, async (exchange) => {
+export async function startKubernetesEffects(
+  kubeconfig: string,
+  file: string,
+  effects: Effects,
+): Promise<AsyncDisposable> {
+  const proxy = await startKubernetesProxy(kubeconfig, async (exchange) => {
     const effect = nameEffect(exchange);
     const fate = effect === undefined ? "pass" : effects.judge(effect);
     if (fate === "die-before") return effects.die();
@@ -15,6 +19,8 @@ export function startKubernetesEffects(kubeconfig: string, file: string, effects
     await answer.body.arrayBuffer();
     return effects.die();
   });
+  await writeKubeconfig(file, proxy);
+  return proxy;
 }
 
 function nameEffect({ name }: Exchange): string | undefined {

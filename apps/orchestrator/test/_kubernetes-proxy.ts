@@ -21,14 +21,12 @@ export interface Exchange {
 }
 
 export interface KubernetesProxy extends AsyncDisposable {
-  /** The user's part of the kubeconfig; the file is written anew. */
-  writeKubeconfig(user: object): Promise<void>;
+  port: number;
 }
 
-/** Stands between an orchestrator and the API server, in plain HTTP, and writes a kubeconfig that leads to it. */
+/** Stands between an orchestrator and the API server, in plain HTTP. */
 export async function startKubernetesProxy(
   kubeconfig: string,
-  file: string,
   handle: (exchange: Exchange) => Promise<void>,
 ): Promise<KubernetesProxy> {
   const cluster = connectCluster({ kubeconfig });
@@ -42,30 +40,31 @@ export async function startKubernetesProxy(
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-
-  async function writeKubeconfig(user: object): Promise<void> {
-    const name = "proxy";
-    const text = stringify({
-      apiVersion: "v1",
-      kind: "Config",
-      clusters: [{ name, cluster: { server: address, "insecure-skip-tls-verify": true } }],
-      users: [{ name, user }],
-      contexts: [{ name, context: { cluster: name, user: name } }],
-      "current-context": name,
-    });
-    await writeFile(file, text);
-  }
-
-  await writeKubeconfig({});
   return {
-    writeKubeconfig,
+    port: (server.address() as AddressInfo).port,
     async [Symbol.asyncDispose]() {
       server.close();
       server.closeAllConnections();
       await cluster[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Writes a kubeconfig that leads to such a proxy. */
+export async function writeKubeconfig(
+  file: string,
+  { port, user = {} }: { port: number; user?: object },
+): Promise<void> {
+  const name = "proxy";
+  const text = stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name, cluster: { server: `http://127.0.0.1:${port}`, "insecure-skip-tls-verify": true } }],
+    users: [{ name, user }],
+    contexts: [{ name, context: { cluster: name, user: name } }],
+    "current-context": name,
+  });
+  await writeFile(file, text);
 }
 
 interface Call {

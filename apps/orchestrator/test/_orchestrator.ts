@@ -29,6 +29,8 @@ export interface Answer {
   status: number;
   /** The result's data. */
   data: unknown;
+  /** Seconds that the caller is told to wait. */
+  retryAfter: string | null;
   /** The error's message and data. */
   error: { message: string; reason: string; code: string; requestId: string } | undefined;
 }
@@ -116,7 +118,12 @@ export function toTestOrchestrator(
         })
       : await fetch(`${findUrl()}/trpc/${path}?input=${encodeURIComponent(json)}`, { headers: authorization });
     const { result, error } = (await response.json()) as TrpcBody;
-    return { status: response.status, data: result?.data, error: error && { ...error.data, message: error.message } };
+    return {
+      status: response.status,
+      data: result?.data,
+      retryAfter: response.headers.get("retry-after"),
+      error: error && { ...error.data, message: error.message },
+    };
   }
 
   return {

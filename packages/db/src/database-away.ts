@@ -24,3 +24,8 @@ export function isDatabaseAway(error: unknown): boolean {
   const code = "code" in error ? String(error.code) : "";
   return AWAY_CODES.has(code) || AWAY_SQLSTATES.test(code) || AWAY_MESSAGES.test(error.message);
 }
+
+/** Whether the server has no room left to store anything. */
+export function isDatabaseFull(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "53100";
+}

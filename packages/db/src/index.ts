@@ -1,6 +1,6 @@
 export type { Kysely } from "kysely";
 export { connect, type Database } from "./database.ts";
-export { isDatabaseAway } from "./database-away.ts";
+export { isDatabaseAway, isDatabaseFull } from "./database-away.ts";
 export { migrateToLatest } from "./migrator.ts";
 export { type ListenOptions, listen } from "./notifications.ts";
 export {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { OrchestratorError } from "@cactus/core";
+import { retryAfterMs } from "@cactus/core/kubernetes";
 import { nextStep, type Situation } from "@cactus/core/lifecycle";
 import {
   findArtifact,
@@ -13,6 +13,7 @@ import {
   releaseTeststack,
   renewLease,
 } from "@cactus/db";
+import { toCallerError } from "../caller-error.ts";
 import { type Action, act } from "./act.ts";
 import { toSituation } from "./observe.ts";
 import { createCommit, NotYet, type ReconcilerDeps, type StepContext } from "./step-context.ts";
@@ -27,6 +28,8 @@ const POLL_MS = 1_000;
 const POLL_LIMIT = 500;
 /** From this attempt on, the user is told what is waited for. */
 const TELL_AFTER_ATTEMPTS = 4;
+/** Pause after the database did not even let us begin. */
+const WAKE_AGAIN_MS = 1_000;
 /** Work under way may take this long when the replica is stopped. */
 const DRAIN_MS = 25_000;
 
@@ -39,7 +42,7 @@ export class Reconciler implements AsyncDisposable {
   readonly #owner: string;
   readonly #queue: WorkQueue;
   readonly #poll: NodeJS.Timeout;
-  /** What was last said about a Pod that is waited for. */
+  /** What was last said about what is waited for. */
   readonly #said = new Map<string, string>();
   #stopping = false;
   #sawCluster = false;
@@ -85,7 +88,7 @@ export class Reconciler implements AsyncDisposable {
   }
 
   async #reconcile(teststackId: string): Promise<void> {
-    const { db, logger } = this.#deps;
+    const { db, logger, now } = this.#deps;
     const lease = { teststackId, owner: this.#owner };
     try {
       const leased = await leaseTeststack(db, { ...lease, leaseSeconds: LEASE_SECONDS });
@@ -96,12 +99,16 @@ export class Reconciler implements AsyncDisposable {
         );
       }, RENEW_SECONDS * 1000);
       const pauseMs = await this.#advance(teststackId).finally(() => clearInterval(renewal));
-      const nextAttemptAt = pauseMs === undefined ? null : new Date(Date.now() + pauseMs);
+      const nextAttemptAt = pauseMs === undefined ? null : new Date(now().getTime() + pauseMs);
       await releaseTeststack(db, { ...lease, nextAttemptAt });
       if (pauseMs !== undefined) this.#queue.addAfter(teststackId, pauseMs);
     } catch (error) {
       if (error instanceof LeaseLostError) logger.info({ teststack: teststackId }, "another replica has taken over");
-      else logger.error({ err: error, teststack: teststackId }, "could not work on a teststack");
+      else {
+        logger.error({ err: error, teststack: teststackId }, "could not work on a teststack");
+        // What it was woken for (a Pod that is ready) may not be told again.
+        this.#queue.addAfter(teststackId, pauseFor(1, WAKE_AGAIN_MS, WAKE_AGAIN_MS));
+      }
     }
   }
 
@@ -149,14 +156,21 @@ export class Reconciler implements AsyncDisposable {
       const attempts = teststack.attempts + 1;
       deps.metrics.stepFailures.inc({ step: step.do });
       deps.logger.warn({ err: error, ...describe(context), step: step.do, attempts }, "step to be tried again");
-      const message = error instanceof NotYet || error instanceof OrchestratorError ? error.message : UNKNOWN_TROUBLE;
-      const tell = attempts === (error instanceof NotYet ? TELL_AFTER_ATTEMPTS : 1);
+      const message = error instanceof NotYet ? error.message : (toCallerError(error)?.message ?? UNKNOWN_TROUBLE);
+      const tell = error instanceof NotYet ? attempts === TELL_AFTER_ATTEMPTS : this.#isNews(teststack.id, message);
       await context.commit({
         teststack: { attempts },
         events: tell ? [{ kind: "waiting", message, detail: { step: step.do } }] : [],
       });
-      return error instanceof NotYet ? pauseFor(attempts, 50, 1_000) : pauseFor(attempts, 500, 10_000);
+      if (error instanceof NotYet) return pauseFor(attempts, 50, 1_000);
+      return Math.max(pauseFor(attempts, 500, 10_000), retryAfterMs(error));
     }
+  }
+
+  #isNews(teststackId: string, text: string): boolean {
+    const isNews = this.#said.get(teststackId) !== text;
+    this.#said.set(teststackId, text);
+    return isNews;
   }
 
   /** Lets the followers know what a starting Pod waits for, whenever that changes. */
@@ -165,8 +179,7 @@ export class Reconciler implements AsyncDisposable {
       this.#said.delete(teststack.id);
       return;
     }
-    if (this.#said.get(teststack.id) === pod.waitingFor) return;
-    this.#said.set(teststack.id, pod.waitingFor);
+    if (!this.#isNews(teststack.id, pod.waitingFor)) return;
     await commit({ events: [{ kind: "waiting", message: `Waiting for the Pod: ${pod.waitingFor}.`, detail: {} }] });
   }
 }

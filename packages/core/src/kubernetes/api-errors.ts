@@ -15,6 +15,16 @@ export function isConflict(error: unknown): boolean {
   return statusOf(error) === 409;
 }
 
+/** How long the API server, which has too much to do, asks to be left alone; 0 when it does not. */
+export function retryAfterMs(error: unknown): number {
+  if (error instanceof OrchestratorError) return retryAfterMs(error.cause);
+  if (!(error instanceof ApiException)) return 0;
+  const seconds = Number(error.headers["retry-after"] ?? 0);
+  return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), LONGEST_REST_SECONDS) * 1000 : 0;
+}
+
+const LONGEST_REST_SECONDS = 60;
+
 /** Turns whatever a call to the cluster threw into an error without upstream text, which stays in `cause`. */
 export function toClusterError(error: unknown, action: string): OrchestratorError {
   if (error instanceof OrchestratorError) return error;

@@ -1,4 +1,4 @@
-export { isConflict, isNotFound, statusOf, toClusterError } from "./api-errors.ts";
+export { isConflict, isNotFound, retryAfterMs, statusOf, toClusterError } from "./api-errors.ts";
 export { applyManifests, type Manifest } from "./apply.ts";
 export { type BaseIngressWatch, watchBaseIngress } from "./base-ingress-watch.ts";
 export { type Cluster, type ClusterOptions, connectCluster } from "./cluster.ts";

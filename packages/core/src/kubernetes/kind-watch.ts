@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type KubernetesListObject, type KubernetesObject, Watch } from "@kubernetes/client-node";
-import { statusOf } from "./api-errors.ts";
+import { retryAfterMs, statusOf } from "./api-errors.ts";
 import type { Cluster } from "./cluster.ts";
 
 export interface KindWatchOptions<TObject extends KubernetesObject> {
@@ -73,9 +73,9 @@ export class KindWatch<TObject extends KubernetesObject> implements AsyncDisposa
     let pause = FIRST_PAUSE_MS;
     while (!this.#stop.signal.aborted) {
       this.#restart = new AbortController();
-      const failed = await this.#listAndWatch(this.#restart.signal);
+      const { failed, restMs } = await this.#listAndWatch(this.#restart.signal);
       pause = failed === "at once" ? Math.min(2 * pause, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
-      await this.#pause(pause);
+      await this.#pause(Math.max(pause, restMs));
     }
   }
 
@@ -85,8 +85,9 @@ export class KindWatch<TObject extends KubernetesObject> implements AsyncDisposa
   }
 
   /** Ends when the watch has to begin anew; "at once" when not even the list came. */
-  async #listAndWatch(signal: AbortSignal): Promise<"at once" | "later"> {
+  async #listAndWatch(signal: AbortSignal): Promise<{ failed: "at once" | "later"; restMs: number }> {
     let listed = false;
+    let restMs = 0;
     try {
       let version = await this.#list();
       listed = true;
@@ -95,9 +96,10 @@ export class KindWatch<TObject extends KubernetesObject> implements AsyncDisposa
         await this.#pause(FIRST_PAUSE_MS);
       }
     } catch (error) {
+      restMs = retryAfterMs(error);
       if (!signal.aborted && !isTooOld(error)) this.#options.onError?.(error);
     }
-    return listed ? "later" : "at once";
+    return { failed: listed ? "later" : "at once", restMs };
   }
 
   async #list(): Promise<string> {

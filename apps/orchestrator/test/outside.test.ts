@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { startTestCluster, type TestCluster } from "./_cluster.ts";
+import { expectResult, gone, insist, settled } from "./_settled.ts";
+import { type Neighbour, openSite, type Site } from "./_site.ts";
+import type { Trouble } from "./_trouble.ts";
+
+/** How long each trouble lasts. */
+const TROUBLE_MS = 3_000;
+/** A call that needs what is away is answered within this, whatever happens. */
+const ANSWERED_MS = 30_000;
+
+let cluster: TestCluster;
+beforeAll(async () => {
+  cluster = await startTestCluster();
+});
+afterAll(() => cluster[Symbol.asyncDispose]());
+
+const TROUBLES: [string, Trouble][] = [
+  // The longest first: they are run a few at a time.
+  ["is a black hole", { kind: "black hole" }],
+  ["breaks off its answers", { kind: "reset", afterBytes: 600 }],
+  ["refuses", { kind: "refused" }],
+  ["has little bandwidth", { kind: "throttle", bytesPerSecond: 20_000 }],
+  ["is slow", { kind: "latency", milliseconds: 200 }],
+];
+const NEIGHBOURS: Neighbour[] = ["Kubernetes", "Postgres", "runner"];
+/** Each strikes at a moment of its own. */
+const CASES = TROUBLES.flatMap(([what, trouble]) => NEIGHBOURS.map((neighbour) => ({ neighbour, what, trouble }))).map(
+  (row, index) => ({ ...row, momentMs: (index * 170) % 1_500 }),
+);
+
+/** Asks for everything a user may ask for; each answer is whole, or tells that it is to be asked for again. */
+async function askDuring(site: Site, runId: string): Promise<void> {
+  for (const path of ["runs.get", "runs.status", "runs.idle", "runs.list"]) {
+    const began = performance.now();
+    const { status, error, retryAfter } = await site.user.call(path, path === "runs.list" ? {} : { runId });
+    const shown = `${path} answered ${status} (${error?.message})`;
+    expect(performance.now() - began, shown).toBeLessThan(ANSWERED_MS);
+    if (error === undefined) continue;
+    expect([status, error.reason, retryAfter], shown).toEqual([503, "unavailable", "2"]);
+    expect(error.message, shown).toMatch(/^The (database|runner)[a-z ]*[.:].*$/);
+  }
+}
+
+test.concurrent.each(CASES)(
+  "$neighbour $what for a while: runs that begin, live or end are none the worse",
+  async ({ neighbour, trouble, momentMs }) => {
+    await using site = await openSite(cluster);
+    const { user } = site;
+    const { run: live } = await user.createLive("ALL-01");
+    const { run: ending } = await user.createLive("ALL-01");
+    const { runId: beginning } = await user.create("ALL-01");
+    await sleep(momentMs);
+    await user.ask("runs.finalise", { runId: ending.runId });
+    site.trouble(neighbour, trouble);
+    await Promise.all([sleep(TROUBLE_MS), askDuring(site, live.runId)]);
+    const finalised = insist(site, "runs.finalise", { runId: live.runId });
+    await sleep(TROUBLE_MS / 4);
+    site.trouble(neighbour, { kind: "none" });
+    await finalised;
+
+    await settled(site, beginning, ({ status }) => status === "started");
+    await insist(site, "runs.finalise", { runId: beginning });
+    expectResult(await gone(site, beginning), "whole");
+    const isGentle = trouble.kind === "latency" || trouble.kind === "throttle";
+    expectResult(await gone(site, live.runId), trouble.kind === "reset" ? "maybe cut" : "whole");
+    expectResult(await gone(site, ending.runId), isGentle ? "whole" : "maybe cut");
+    expect(await site.listObjects()).toEqual([]);
+  },
+  180_000,
+);
+
+test.concurrent("a Pod that becomes ready while the database is away is not forgotten", async () => {
+  await using site = await openSite(cluster);
+  const { user, database } = site;
+  const { runId } = await user.create("ALL-01");
+  await vi.waitFor(async () => expect((await user.story(runId)).map(({ kind }) => kind)).toContain("created"), {
+    timeout: 20_000,
+    interval: 2,
+  });
+  site.trouble("Postgres", { kind: "refused" });
+  const labelSelector = `app=${(await database.db.selectFrom("teststack").select("name").executeTakeFirstOrThrow()).name}`;
+  await vi.waitFor(
+    async () => {
+      const { items } = await cluster.client.core.listNamespacedPod({ namespace: "test-execution", labelSelector });
+      expect(items[0]?.status?.conditions).toContainEqual(expect.objectContaining({ type: "Ready", status: "True" }));
+    },
+    { timeout: 20_000 },
+  );
+  await sleep(500);
+  site.trouble("Postgres", { kind: "none" });
+  await settled(site, runId, ({ status }) => status === "started");
+  await insist(site, "runs.finalise", { runId });
+  expectResult(await gone(site, runId), "whole");
+});
