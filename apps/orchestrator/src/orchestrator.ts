@@ -21,6 +21,7 @@ import { createCallerResolver } from "./auth/caller.ts";
 import { createTokenVerifier } from "./auth/token-verifier.ts";
 import { openAuthorityStore } from "./authority-store.ts";
 import { measureCertificates, openCertificateReports } from "./certificate-reports.ts";
+import { openClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { Deps } from "./deps.ts";
 import { createEdgeProbe } from "./edge-probe.ts";
@@ -85,7 +86,6 @@ export async function startOrchestrator(
 async function createDeps(config: Config, stack: AsyncDisposableStack, signal: AbortSignal): Promise<Deps> {
   const logger = createLogger(config);
   const metrics = createMetrics();
-  const now = (): Date => new Date();
   const url = config.ORCHESTRATOR_DATABASE_URL;
   const installation = await prepareDatabase({ url, logger, signal });
   const db = connect({
@@ -94,6 +94,7 @@ async function createDeps(config: Config, stack: AsyncDisposableStack, signal: A
     onQuery: () => metrics.databaseQueries.inc(),
   });
   stack.defer(() => db.destroy());
+  const { now } = stack.use(await openClock(db, logger));
   const cluster = config.KUBERNETES_LOAD_CONFIG ? stack.use(openCluster(metrics)) : undefined;
   const pki = cluster && stack.use(watchCertificates(cluster, { config, logger }));
   const authority = openAuthorityStore({ pki, config, now });

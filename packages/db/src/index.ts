@@ -49,6 +49,7 @@ export {
   type Transition,
   wakeTeststack,
 } from "./queries/teststacks.ts";
+export { readTime } from "./queries/time.ts";
 export { ensureUser, getUser } from "./queries/users.ts";
 export type { AppUser } from "./schema/app-user.ts";
 export type { Artifact } from "./schema/artifact.ts";

@@ -69,9 +69,14 @@ test("a holder that is gone is seen to be gone; one that is there, or was there 
   await leaseTeststack(database.db, { teststackId, owner, leaseSeconds: 60 });
   await age(10);
   expect(await due()).toBe(false);
+  await age(-3_600);
+  expect(await due()).toBe(false);
   await listener[Symbol.asyncDispose]();
   await age(0);
   expect(await due()).toBe(false);
+  // Renewed in the future: the clock was set back.
+  await age(-3_600);
+  await expect.poll(due).toBe(true);
   await age(10);
   await expect.poll(due).toBe(true);
   expect(await leaseTeststack(database.db, { teststackId, owner: "heir", leaseSeconds: 60 })).toBeDefined();

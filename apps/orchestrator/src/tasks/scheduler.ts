@@ -1,5 +1,4 @@
 import { finishTask, leaseTask } from "@cactus/db";
-import { schedule } from "node-cron";
 import type { Deps } from "../deps.ts";
 
 /** Something to do again and again, by one replica at a time. */
@@ -9,6 +8,7 @@ export interface Task {
   run: () => Promise<void>;
 }
 
+const TICK_MS = 1_000;
 /** A replica that dies while it does a task holds it up for no longer than this. */
 const LEASE_SECONDS = 60;
 
@@ -22,16 +22,18 @@ export function startTasks(deps: Pick<Deps, "db" | "logger" | "replicaId">, task
 
   async function runIfDue(task: Task): Promise<void> {
     const lease = { name: task.name, owner };
+    const { repeatEverySeconds } = task;
     try {
-      if (!(await leaseTask(deps.db, { ...lease, leaseSeconds: LEASE_SECONDS }))) return;
+      if (!(await leaseTask(deps.db, { ...lease, leaseSeconds: LEASE_SECONDS, repeatEverySeconds }))) return;
       await task.run().catch((error: unknown) => deps.logger.error({ err: error, task: task.name }, "a task failed"));
-      await finishTask(deps.db, { ...lease, repeatEverySeconds: task.repeatEverySeconds });
+      await finishTask(deps.db, { ...lease, repeatEverySeconds });
     } catch (error) {
       deps.logger.warn({ err: error, task: task.name }, "could not ask whether a task is due");
     }
   }
 
-  const tick = (): void => {
+  // Not by the clock of the machine, which may be set: one that is set back would be silent until then.
+  const ticking = setInterval(() => {
     for (const task of tasks) {
       if (running.has(task.name)) continue;
       running.set(
@@ -39,13 +41,11 @@ export function startTasks(deps: Pick<Deps, "db" | "logger" | "replicaId">, task
         runIfDue(task).finally(() => running.delete(task.name)),
       );
     }
-  };
-  // What is due is found at the next tick, should one be missed on a busy machine.
-  const ticking = schedule("* * * * * *", tick, { suppressMissedWarning: true });
+  }, TICK_MS);
 
   return {
     async [Symbol.asyncDispose]() {
-      await ticking.destroy();
+      clearInterval(ticking);
       await Promise.all(running.values());
     },
   };

@@ -28,12 +28,12 @@ export const RENEW_SECONDS = 1;
 
 /**
  * Whether nobody holds the teststack: never leased, run out, or its holder is gone. A holder that is only slow, or whose
- * connection was lost and is coming back, keeps it.
+ * connection was lost and is coming back, keeps it. A renewal that is yet to come was written before the clock was set back.
  */
 const IS_FREE = sql<boolean>`(
   lease_owner is null or lease_expires_at < now()
   or (
-    lease_renewed_at < now() - ${3 * RENEW_SECONDS} * interval '1 second'
+    lease_renewed_at not between now() - ${3 * RENEW_SECONDS} * interval '1 second' and now() + interval '1 second'
     and not ${isPresent(sql`lease_owner`)}
   )
 )`;
