@@ -31,6 +31,8 @@ export interface Site extends AsyncDisposable {
 }
 
 export interface SiteOptions {
+  /** Another than one of the test run's server. */
+  database?: TestDatabase;
   variables?: Record<string, string>;
   kubernetesUser?: object;
 }
@@ -46,7 +48,8 @@ export async function openSite(cluster: TestCluster, options: SiteOptions = {}):
       ...options.variables,
     }),
   );
-  const { environment, database } = surroundings;
+  const { environment } = surroundings;
+  const database = options.database ?? surroundings.database;
   const postgresUrl = new URL(database.url);
   const postgres = stack.use(await startTcpProxy({ host: postgresUrl.hostname, port: Number(postgresUrl.port) }));
   postgresUrl.port = String(postgres.port);
@@ -58,7 +61,7 @@ export async function openSite(cluster: TestCluster, options: SiteOptions = {}):
   const { url } = stack.use(
     await startOne(kubeconfig, { ...environment, ORCHESTRATOR_DATABASE_URL: postgresUrl.href }),
   );
-  const orchestrator = toTestOrchestrator(surroundings, () => url);
+  const orchestrator = toTestOrchestrator({ ...surroundings, database }, () => url);
   const user = openUser(orchestrator, await surroundings.sign({ sub: "tester" }));
   const owned = stack.move();
   return {

@@ -6,9 +6,10 @@ import type { V1Pod } from "@kubernetes/client-node";
 import { ZipFile } from "yazl";
 import type { ReconcilerDeps, StepContext } from "./step-context.ts";
 
-/** Bounds of what is gathered, so that a broken teststack cannot hold up its own removal. */
+/** Bounds of what is gathered, so that a broken teststack can neither hold up its own removal nor fill the memory. */
 const LOG_BYTES = 1024 * 1024;
 const MOST_REQUESTS = 1_000;
+const MOST_REQUEST_CHARACTERS = 32 * 1024 * 1024;
 const REQUESTS_TIME_MS = 20_000;
 
 /** A file of the archive; undefined where it cannot be had. */
@@ -109,11 +110,13 @@ async function readRequests(runner: RunnerClient, run: Run): Promise<Gathered[]>
   if (run.last_status === null) return [];
   const { requestHistory }: RunnerStatus = runnerStatusSchema.parse(run.last_status);
   const files: Gathered[] = [];
-  const until = Date.now() + REQUESTS_TIME_MS;
+  const until = performance.now() + REQUESTS_TIME_MS;
+  let length = 0;
   for (const { requestId, stepName } of requestHistory.slice(-MOST_REQUESTS)) {
-    if (Date.now() > until) break;
+    if (performance.now() > until || length > MOST_REQUEST_CHARACTERS) break;
     const pair = await runner.requestPair(requestId).catch(() => undefined);
     if (pair === undefined) continue;
+    length += pair.request.length + pair.response.length;
     const name = `requests/${String(requestId).padStart(3, "0")}-${stepName.replace(/[^A-Za-z0-9-]/g, "_")}`;
     files.push([`${name}.request`, pair.request], [`${name}.response`, pair.response]);
   }

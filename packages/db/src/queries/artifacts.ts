@@ -24,6 +24,8 @@ export interface NewArtifact {
  */
 export async function storeArtifact(db: Kysely<Database>, input: NewArtifact): Promise<Artifact> {
   return db.transaction().execute(async (trx) => {
+    // A slow sender takes its time for a chunk.
+    await sql`select set_config('idle_in_transaction_session_timeout', '10min', true)`.execute(trx);
     if (input.kind === "complete") await deletePartial(trx, input.runId);
     const { id } = await trx
       .insertInto("artifact")

@@ -1,7 +1,16 @@
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { hasTest, RunnerError, type RunnerStatus } from "@cactus/core/runner";
-import { type Artifact, type NewArtifact, type Run, storeArtifact } from "@cactus/db";
+import { type Artifact, isDatabaseAway, type NewArtifact, type Run, storeArtifact } from "@cactus/db";
 import { collectEvidence } from "../evidence.ts";
 import { NotYet, type StepContext } from "../step-context.ts";
+
+/** An archive up to this size, as most are, is held until it is stored: it cannot be had again. */
+const HELD_BYTES = 2 * 1024 * 1024;
+/** For so long; the database may be away meanwhile. */
+const HOLD_MS = 60_000;
+const STORE_AGAIN_MS = 500;
 
 /**
  * Fetches the run's result and stores it before anything is deleted.
@@ -29,7 +38,7 @@ async function collectWhole(context: StepContext, run: Run, status: RunnerStatus
   await commit({ run: { last_status: JSON.stringify(status), last_status_at: now, finalize_called_at: now } });
   try {
     const answer = await runner.finalise();
-    await store(context, {
+    await store(context, storeHeld, {
       runId: run.id,
       kind: "complete",
       fileName: answer.fileName,
@@ -51,7 +60,8 @@ async function collectParts(
   const why = explain(run, runnerAnswers);
   const content = await collectEvidence(context, { run, why, runnerAnswers });
   const fileName = `partial_${run.procedure_id}_${run.id}.zip`;
-  await store(context, { runId: run.id, kind: "partial", fileName, contentType: "application/zip", content });
+  const artifact = { runId: run.id, kind: "partial" as const, fileName, contentType: "application/zip", content };
+  await store(context, storeArtifact, artifact);
   if (run.status === "failed") return;
   await context.commit({ run: { failure_reason: "result_incomplete", failure_message: why } });
 }
@@ -64,10 +74,24 @@ function explain(run: Run, runnerAnswers: boolean): string {
   return "The runner had lost the test before it was finalised.";
 }
 
-async function store(context: StepContext, artifact: NewArtifact): Promise<void> {
-  const stored = await storeArtifact(context.deps.db, artifact);
-  await context.commit({ events: [{ kind: "collected", message: describe(stored), detail: toDetail(stored) }] });
+async function store({ deps, commit }: StepContext, how: typeof storeArtifact, artifact: NewArtifact): Promise<void> {
+  const stored = await how(deps.db, artifact);
+  await commit({ events: [{ kind: "collected", message: describe(stored), detail: toDetail(stored) }] });
 }
+
+/** Stores what is small enough to be held as soon as the database is there; anything larger while it streams in, once. */
+const storeHeld: typeof storeArtifact = async (db, artifact) => {
+  if (artifact.expectedSize === undefined || artifact.expectedSize > HELD_BYTES) return storeArtifact(db, artifact);
+  const held = await buffer(artifact.content);
+  for (const until = performance.now() + HOLD_MS; ; ) {
+    try {
+      return await storeArtifact(db, { ...artifact, content: Readable.from([held]) });
+    } catch (error) {
+      if (!isDatabaseAway(error) || performance.now() > until) throw error;
+      await sleep(STORE_AGAIN_MS);
+    }
+  }
+};
 
 function describe({ kind, size }: Artifact): string {
   const what = kind === "complete" ? "Result stored" : "Result incomplete: what there is was stored";
