@@ -1,5 +1,9 @@
 import { countTeststacks, type Database, type Kysely } from "@cactus/db";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { within } from "./within.ts";
+
+/** A gauge that cannot be read in time is left out: the others are needed most when something does not answer. */
+const READ_MS = 2_000;
 
 /** What is counted. No label grows with the number of runs or users. */
 export interface Metrics {
@@ -114,7 +118,7 @@ function addGauges(registry: Registry, sources: GaugeSources): void {
       help,
       registers: [registry],
       async collect() {
-        const value = await Promise.resolve(read()).catch(() => undefined);
+        const value = await within(READ_MS, Promise.resolve(read())).catch(() => undefined);
         if (value === undefined) this.remove();
         else this.set(value);
       },
@@ -130,7 +134,7 @@ export function measureTeststacks({ db, metrics }: { db: Kysely<Database>; metri
     labelNames: ["phase"],
     registers: [metrics.registry],
     async collect() {
-      const counts = await countTeststacks(db).catch(() => []);
+      const counts = await within(READ_MS, countTeststacks(db)).catch(() => []);
       this.reset();
       for (const { phase, count } of counts) this.set({ phase }, count);
     },

@@ -11,6 +11,8 @@ import { withTemplate } from "./_template.ts";
 
 const SOON = { timeout: 30_000, interval: 50 };
 
+vi.setConfig({ testTimeout: 180_000 });
+
 let cluster: TestCluster;
 beforeAll(async () => {
   cluster = await startTestCluster();

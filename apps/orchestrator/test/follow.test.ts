@@ -1,8 +1,5 @@
-import { createTRPCClient, httpSubscriptionLink } from "@trpc/client";
-import { EventSource } from "eventsource";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { OrchestratorApi } from "../src/contract.ts";
-import type { RunEventView } from "../src/routes/run-event-view.ts";
+import { type Following, followRun, idsOf, upTo } from "./_follow.ts";
 import { startTestInstallation, type TestInstallation } from "./_installation.ts";
 import { startTcpProxy } from "./_tcp-proxy.ts";
 
@@ -12,39 +9,11 @@ beforeAll(async () => {
 });
 afterAll(() => installation[Symbol.asyncDispose]());
 
-interface Following {
-  events: RunEventView[];
-  ended: Promise<void>;
-  stop(): void;
-}
-
 /** Follows as a client does; `url` may lead through a proxy. */
 function follow(runId: string, options: { url?: string; lastEventId?: string } = {}): Following {
   const { orchestrator, user } = installation;
-  const headers = { authorization: `Bearer ${user.token}` };
-  const client = createTRPCClient<OrchestratorApi>({
-    links: [
-      httpSubscriptionLink<OrchestratorApi, typeof EventSource>({
-        url: `${options.url ?? orchestrator.url}/trpc`,
-        EventSource,
-        eventSourceOptions: {
-          fetch: (input, init) => fetch(input, { ...init, headers: { ...init.headers, ...headers } }),
-        },
-      }),
-    ],
-  });
-  const events: RunEventView[] = [];
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const { lastEventId } = options;
-  const subscription = client.runs.follow.subscribe(
-    { runId, ...(lastEventId !== undefined && { lastEventId }) },
-    { onData: ({ data }) => events.push(data), onComplete: resolve, onError: reject },
-  );
-  return { events, ended: promise, stop: () => subscription.unsubscribe() };
+  return followRun({ url: orchestrator.url, token: user.token, runId, ...options });
 }
-
-const idsOf = (events: RunEventView[]): number[] => events.map((event) => Number(event.id));
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
 
 test("a run is followed from its first event to its last, live, and the stream ends with the run", async () => {
   const { user } = installation;

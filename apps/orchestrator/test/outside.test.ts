@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { startTestCluster, type TestCluster } from "./_cluster.ts";
+import { followRun, idsOf, upTo } from "./_follow.ts";
 import { control } from "./_installation.ts";
 import { expectResult, gone, insist, settled } from "./_settled.ts";
 import { type Neighbour, openSite, type Site } from "./_site.ts";
@@ -10,6 +11,8 @@ import type { Trouble } from "./_trouble.ts";
 const TROUBLE_MS = 3_000;
 /** A call that needs what is away is answered within this, whatever happens. */
 const ANSWERED_MS = 30_000;
+
+vi.setConfig({ testTimeout: 180_000 });
 
 let cluster: TestCluster;
 beforeAll(async () => {
@@ -30,6 +33,15 @@ const NEIGHBOURS: Neighbour[] = ["Kubernetes", "Postgres", "runner"];
 const CASES = TROUBLES.flatMap(([what, trouble]) => NEIGHBOURS.map((neighbour) => ({ neighbour, what, trouble }))).map(
   (row, index) => ({ ...row, momentMs: (index * 170) % 1_500 }),
 );
+
+/** Asks for what an operator asks for, who needs it most in trouble. */
+async function observe({ url }: Site): Promise<void> {
+  const began = performance.now();
+  const [ready, metrics] = await Promise.all([fetch(`${url}/readyz`), fetch(`${url}/metrics`)]);
+  expect([200, 503]).toContain(ready.status);
+  expect(await metrics.text()).toMatch(/^cactus_watch_age_seconds \d/m);
+  expect(performance.now() - began).toBeLessThan(8_000);
+}
 
 /** Asks for everything a user may ask for; each answer is whole, or tells that it is to be asked for again. */
 async function askDuring(site: Site, runId: string): Promise<void> {
@@ -68,6 +80,26 @@ test.concurrent("an archive that stops coming half way is given up, and the run 
   expect(await site.listObjects()).toEqual([]);
 });
 
+test.concurrent("a result that comes while the database is away is held until it is back", async () => {
+  await using site = await openSite(cluster);
+  const { user, database } = site;
+  const { run } = await user.createLive("ALL-01");
+  await control(cluster, run, { finalizeSeconds: 1.5 });
+  await user.ask("runs.finalise", { runId: run.runId });
+  await vi.waitFor(
+    async () => {
+      const row = await database.db.selectFrom("run").select("finalize_called_at").executeTakeFirst();
+      expect(row?.finalize_called_at).not.toBeNull();
+    },
+    { timeout: 20_000, interval: 10 },
+  );
+  site.trouble("Postgres", { kind: "refused" });
+  await sleep(4_000);
+  site.trouble("Postgres", { kind: "none" });
+  expectResult(await gone(site, run.runId), "whole");
+  expect(await site.listObjects()).toEqual([]);
+});
+
 test.concurrent.each(CASES)(
   "$neighbour $what for a while: runs that begin, live or end are none the worse",
   async ({ neighbour, trouble, momentMs }) => {
@@ -76,10 +108,11 @@ test.concurrent.each(CASES)(
     const { run: live } = await user.createLive("ALL-01");
     const { run: ending } = await user.createLive("ALL-01");
     const { runId: beginning } = await user.create("ALL-01");
+    const following = followRun({ url: site.url, token: user.token, runId: beginning });
     await sleep(momentMs);
     await user.ask("runs.finalise", { runId: ending.runId });
     site.trouble(neighbour, trouble);
-    await Promise.all([sleep(TROUBLE_MS), askDuring(site, live.runId)]);
+    await Promise.all([sleep(TROUBLE_MS), observe(site), askDuring(site, live.runId)]);
     const finalised = insist(site, "runs.finalise", { runId: live.runId });
     await sleep(TROUBLE_MS / 4);
     site.trouble(neighbour, { kind: "none" });
@@ -93,8 +126,11 @@ test.concurrent.each(CASES)(
     expectResult(await gone(site, live.runId), mayCut && trouble.kind === "reset" ? "maybe cut" : "whole");
     expectResult(await gone(site, ending.runId), mayCut ? "maybe cut" : "whole");
     expect(await site.listObjects()).toEqual([]);
+    await following.ended;
+    expect(idsOf(following.events)).toEqual(upTo(following.events.length));
+    expect(following.events.at(-1)?.kind).toBe("gone");
+    expect(following.interruptions.join()).not.toContain("Something went wrong inside");
   },
-  180_000,
 );
 
 test.concurrent("a Pod that becomes ready while the database is away is not forgotten", async () => {

@@ -28,7 +28,8 @@ test("a task is done by one replica, again when due, and taken over from one tha
 
 test("a task of a replica that is gone is taken over within seconds, of one that is there not before its time", async () => {
   await using database = await createTestDatabase();
-  const take = (owner: string) => leaseTask(database.db, { name: "sweep", owner, leaseSeconds: 60, repeatEverySeconds: 120 });
+  const take = (owner: string) =>
+    leaseTask(database.db, { name: "sweep", owner, leaseSeconds: 60, repeatEverySeconds: 120 });
   const connected = Promise.withResolvers<void>();
   const presence = listen({
     url: database.url,

@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { sql } from "kysely";
 import { describeCertificates } from "../certificate-reports.ts";
 import type { Deps } from "../deps.ts";
+import { within } from "../within.ts";
 
 const CHECK_TIMEOUT_MS = 2_000;
 
@@ -45,14 +46,10 @@ export function addHealthRoutes(
 }
 
 async function fails(check: Check): Promise<unknown> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS);
   try {
-    await Promise.race([check(), late.promise]);
+    await within(CHECK_TIMEOUT_MS, check());
     return undefined;
   } catch (error) {
     return error;
-  } finally {
-    clearTimeout(timer);
   }
 }

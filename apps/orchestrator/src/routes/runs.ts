@@ -11,7 +11,7 @@ import {
   type RunRecord,
   writeIntention,
 } from "@cactus/db";
-import { type TRPCRouterRecord, tracked } from "@trpc/server";
+import { getTRPCErrorFromUnknown, type TRPCRouterRecord, tracked } from "@trpc/server";
 import { z } from "zod";
 import { toAdmissionLimits } from "../admission-limits.ts";
 import { buildArtifactLink } from "../http/artifact-link.ts";
@@ -22,7 +22,7 @@ import { type RunEventView, toRunEventView } from "./run-event-view.ts";
 import { runIdleOutput, toRunIdleView } from "./run-idle-view.ts";
 import { runOutput, runStatus, toRunView } from "./run-view.ts";
 import { runnerStatusOutput, toRunnerStatusView } from "./runner-status-view.ts";
-import { type UserContext, userProcedure } from "./trpc.ts";
+import { toTrpcError, type UserContext, userProcedure } from "./trpc.ts";
 
 const runInput = z.object({ runId: z.uuid() });
 
@@ -231,9 +231,13 @@ async function* sendEvents(
   stream: Disposable,
 ) {
   using _ = stream;
-  for await (const event of ctx.followers.follow(ctx.db, input)) {
-    const view: RunEventView = toRunEventView(event);
-    yield tracked(view.id, view);
+  try {
+    for await (const event of ctx.followers.follow(ctx.db, input)) {
+      const view: RunEventView = toRunEventView(event);
+      yield tracked(view.id, view);
+    }
+  } catch (error) {
+    throw toTrpcError(getTRPCErrorFromUnknown(error));
   }
 }
 

@@ -72,7 +72,8 @@ export function requirePermission(caller: Caller, permissions: Permission[]): vo
   throw new OrchestratorError("forbidden", `The token lacks the permission ${needed}.`);
 }
 
-function toTrpcError(error: TRPCError): TRPCError {
+/** What callers are told of an error. Needed by hand for one that comes after an answer has begun. */
+export function toTrpcError(error: TRPCError): TRPCError {
   const known = toCallerError(error.cause);
   return known === undefined
     ? error
