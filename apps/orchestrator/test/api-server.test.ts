@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { V1StatefulSet } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startTestCluster, type TestCluster } from "./_cluster.ts";
@@ -213,5 +214,33 @@ describe("a template, while a teststack is made from it,", () => {
       body: { metadata: { name: place.name }, spec: { ports, selector } },
     });
     await expectGood(site, runId);
+  });
+});
+
+test("a Pod that becomes ready while the database is away is not forgotten", async () => {
+  const delay = (set: V1StatefulSet) =>
+    set.spec?.template.spec?.containers[0]?.env?.push({ name: "START_DELAY_SECONDS", value: "3" });
+  await withTemplate({ cluster }, delay, async () => {
+    await using site = await openSite(cluster);
+    const { user, database } = site;
+    const { runId } = await user.create("ALL-01");
+    await vi.waitFor(async () => expect(await tellsOf(site, runId)).toContain("Waiting for the Pod: starting"), SOON);
+    await sleep(1_000);
+    const row = await database.db.selectFrom("teststack").selectAll().executeTakeFirstOrThrow();
+    // It waits, in nobody's hands, for news of the Pod.
+    expect(row).toMatchObject({ phase: "created", lease_owner: null });
+    site.trouble("Postgres", { kind: "refused" });
+    await vi.waitFor(async () => {
+      const { items } = await cluster.client.core.listNamespacedPod({
+        namespace: "test-execution",
+        labelSelector: `app=${row.name}`,
+      });
+      expect(items[0]?.status?.conditions).toContainEqual(expect.objectContaining({ type: "Ready", status: "True" }));
+    }, SOON);
+    await sleep(500);
+    site.trouble("Postgres", { kind: "none" });
+    await settled(site, runId, ({ status }) => status === "started");
+    await insist(site, "runs.finalise", { runId });
+    expectResult(await gone(site, runId), "whole");
   });
 });

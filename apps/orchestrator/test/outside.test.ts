@@ -132,27 +132,3 @@ test.concurrent.each(CASES)(
     expect(following.interruptions.join()).not.toContain("Something went wrong inside");
   },
 );
-
-test.concurrent("a Pod that becomes ready while the database is away is not forgotten", async () => {
-  await using site = await openSite(cluster);
-  const { user, database } = site;
-  const { runId } = await user.create("ALL-01");
-  await vi.waitFor(async () => expect((await user.story(runId)).map(({ kind }) => kind)).toContain("created"), {
-    timeout: 20_000,
-    interval: 2,
-  });
-  site.trouble("Postgres", { kind: "refused" });
-  const labelSelector = `app=${(await database.db.selectFrom("teststack").select("name").executeTakeFirstOrThrow()).name}`;
-  await vi.waitFor(
-    async () => {
-      const { items } = await cluster.client.core.listNamespacedPod({ namespace: "test-execution", labelSelector });
-      expect(items[0]?.status?.conditions).toContainEqual(expect.objectContaining({ type: "Ready", status: "True" }));
-    },
-    { timeout: 20_000 },
-  );
-  await sleep(500);
-  site.trouble("Postgres", { kind: "none" });
-  await settled(site, runId, ({ status }) => status === "started");
-  await insist(site, "runs.finalise", { runId });
-  expectResult(await gone(site, runId), "whole");
-});
