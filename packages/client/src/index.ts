@@ -62,8 +62,14 @@ export function createOrchestratorClient(options: OrchestratorClientOptions): Or
           // The platform's own cannot send a token in a header, and Node has none.
           EventSource,
           eventSourceOptions: {
-            fetch: async (input, init) =>
-              fetch(input, { ...init, headers: { ...init.headers, ...(await authorise(options)) } }),
+            fetch: async (input, init) => {
+              const headers = { ...init.headers, ...(await authorise(options)) };
+              const response = await fetch(input, { ...init, headers });
+              if (response.status < 500) return response;
+              // Taken for a connection that broke, and tried again: at a status the stream would be given up for good.
+              await response.body?.cancel();
+              throw new Error(`The orchestrator answered ${response.status}.`);
+            },
           },
         }),
         false: httpLink({ url, fetch, headers: () => authorise(options) }),
