@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ARTIFACT_CHUNK_BYTES, findArtifact, readArtifact, storeArtifact } from "../src/queries/artifacts.ts";
+import { appendEvent, listEvents } from "../src/queries/events.ts";
 import { createTestDatabase, type TestDatabase } from "../src/testing/index.ts";
 import { createCaller, createTestRun } from "./_records.ts";
 
@@ -74,6 +75,26 @@ test("an artifact that breaks off, ends early or is sent twice leaves nothing ha
     storeArtifact(database.db, { ...metadata, runId: run.id, content: pieces(bytes, 1000) }),
   ).rejects.toThrow();
   expect(await findArtifact(database.db, run.id)).toEqual(stored);
+});
+
+test("what is written with an artifact stands and falls with it", async () => {
+  const run = await createTestRun(database.db, await createCaller(database.db));
+  const store = (failure: Error | undefined) =>
+    storeArtifact(database.db, {
+      ...metadata,
+      runId: run.id,
+      content: pieces(randomBytes(100), 100),
+      withIt: async (trx, artifact) => {
+        await appendEvent(trx, { runId: run.id, kind: "collected", message: artifact.sha256 });
+        if (failure !== undefined) throw failure;
+      },
+    });
+  const events = async () =>
+    (await listEvents(database.db, { runId: run.id, after: 1, limit: 10 })).map((event) => event.message);
+  await expect(store(new Error("the lease is lost"))).rejects.toThrow("the lease is lost");
+  expect([await findArtifact(database.db, run.id), await events()]).toEqual([undefined, []]);
+  const stored = await store(undefined);
+  expect(await events()).toEqual([stored.sha256]);
 });
 
 test("a complete artifact takes the place of a partial one, never the other way round", async () => {

@@ -18,8 +18,13 @@ export interface StepContext {
   teststack: Teststack;
   run: Run | undefined;
   runner: RunnerClient;
-  /** Writes the step's outcome, if nothing has moved since the rows were read. @throws {LeaseLostError} */
-  commit(outcome: Outcome): Promise<void>;
+  /**
+   * Writes the step's outcome, if nothing has moved since the rows were read. In a transaction that is given, it is the last
+   * that the step writes.
+   *
+   * @throws {LeaseLostError}
+   */
+  commit(outcome: Outcome, db?: Deps["db"]): Promise<void>;
 }
 
 export type Outcome = Pick<Transition, "teststack" | "events"> & { run?: NonNullable<Transition["run"]>["set"] };
@@ -31,8 +36,8 @@ export function createCommit(
   { teststack, run }: { teststack: Teststack; run: Run | undefined },
 ): StepContext["commit"] {
   let { version } = teststack;
-  return async (outcome) => {
-    version = await commitTransition(deps.db, {
+  return async (outcome, db = deps.db) => {
+    const next = await commitTransition(db, {
       teststackId: teststack.id,
       owner,
       version,
@@ -40,6 +45,8 @@ export function createCommit(
       ...(run && { run: { id: run.id, set: outcome.run ?? {} } }),
       ...(outcome.events && { events: outcome.events }),
     });
+    // What is part of a transaction may still come to nothing, and be tried again.
+    if (!db.isTransaction) version = next;
     if (outcome.teststack?.phase !== undefined) measurePhase(deps.metrics, teststack);
   };
 }

@@ -14,13 +14,15 @@ export interface NewArtifact {
   content: AsyncIterable<Uint8Array>;
   /** Bytes that must arrive, when the sender has said so. */
   expectedSize?: number;
+  /** What is written with it: both or neither. */
+  withIt?: (trx: Transaction<Database>, artifact: Artifact) => Promise<void>;
 }
 
 /**
  * Stores an artifact while it streams in: whole or not at all, at a memory use that does not grow with its size.
  * A complete one takes the place of a partial one.
  *
- * @throws whatever `content` throws, and `Error` when it ends before or after `expectedSize`; nothing is stored then
+ * @throws whatever `content` and `withIt` throw, and `Error` when it ends before or after `expectedSize`; nothing is stored then
  */
 export async function storeArtifact(db: Kysely<Database>, input: NewArtifact): Promise<Artifact> {
   return db.transaction().execute(async (trx) => {
@@ -51,12 +53,14 @@ export async function storeArtifact(db: Kysely<Database>, input: NewArtifact): P
     if (input.expectedSize !== undefined && size !== input.expectedSize) {
       throw new Error(`artifact ended after ${size} of ${input.expectedSize} bytes`);
     }
-    return trx
+    const artifact = await trx
       .updateTable("artifact")
       .set({ size, sha256: hash.digest("hex") })
       .where("id", "=", id)
       .returningAll()
       .executeTakeFirstOrThrow();
+    await input.withIt?.(trx, artifact);
+    return artifact;
   });
 }
 

@@ -1,4 +1,4 @@
-import { type Kysely, sql, type Updateable } from "kysely";
+import { type Kysely, sql, type Transaction, type Updateable } from "kysely";
 import type { Database } from "../database.ts";
 import type { RunStatus, RunTable } from "../schema/run.ts";
 import type { Teststack, TeststackPhase, TeststackTable } from "../schema/teststack.ts";
@@ -108,13 +108,14 @@ export class LeaseLostError extends Error {
 }
 
 /**
- * Writes one step of the reconciler, whole or not at all: teststack, run and the events that tell of it.
+ * Writes one step of the reconciler, whole or not at all: teststack, run and the events that tell of it. Within a
+ * transaction, together with what else that writes.
  *
  * @returns the new version
  * @throws {LeaseLostError} when the version has moved on or the lease is another's
  */
 export async function commitTransition(db: Kysely<Database>, transition: Transition): Promise<number> {
-  return db.transaction().execute(async (trx) => {
+  return inTransaction(db, async (trx) => {
     const moved = transition.teststack?.phase !== undefined;
     const updated = await trx
       .updateTable("teststack")
@@ -138,6 +139,13 @@ export async function commitTransition(db: Kysely<Database>, transition: Transit
     }
     return updated.version;
   });
+}
+
+function inTransaction<TResult>(
+  db: Kysely<Database> | Transaction<Database>,
+  work: (trx: Kysely<Database>) => Promise<TResult>,
+): Promise<TResult> {
+  return db.isTransaction ? work(db) : db.transaction().execute(work);
 }
 
 /** A wish to finalise may come while a step is under way: the step's outcome must not undo it. */

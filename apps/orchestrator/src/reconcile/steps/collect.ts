@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { hasTest, RunnerError, type RunnerStatus } from "@cactus/core/runner";
 import { type Artifact, isDatabaseAway, type NewArtifact, type Run, storeArtifact } from "@cactus/db";
 import { collectEvidence } from "../evidence.ts";
-import { NotYet, type StepContext } from "../step-context.ts";
+import { NotYet, type Outcome, type StepContext } from "../step-context.ts";
 
 /** An archive up to this size, as most are, is held until it is stored: it cannot be had again. */
 const HELD_BYTES = 2 * 1024 * 1024;
@@ -60,10 +60,9 @@ async function collectParts(
   const why = explain(run, runnerAnswers);
   const content = await collectEvidence(context, { run, why, runnerAnswers });
   const fileName = `partial_${run.procedure_id}_${run.id}.zip`;
-  const artifact = { runId: run.id, kind: "partial" as const, fileName, contentType: "application/zip", content };
-  await store(context, storeArtifact, artifact);
-  if (run.status === "failed") return;
-  await context.commit({ run: { failure_reason: "result_incomplete", failure_message: why } });
+  const artifact = { runId: run.id, kind: "partial", fileName, contentType: "application/zip", content } as const;
+  const failure = run.status !== "failed" && { failure_reason: "result_incomplete", failure_message: why };
+  await store(context, storeArtifact, artifact, { ...failure });
 }
 
 function explain(run: Run, runnerAnswers: boolean): string {
@@ -74,9 +73,20 @@ function explain(run: Run, runnerAnswers: boolean): string {
   return "The runner had lost the test before it was finalised.";
 }
 
-async function store({ deps, commit }: StepContext, how: typeof storeArtifact, artifact: NewArtifact): Promise<void> {
-  const stored = await how(deps.db, artifact);
-  await commit({ events: [{ kind: "collected", message: describe(stored), detail: toDetail(stored) }] });
+/** The artifact, what it says of the run, and the event that tells of it: all of them or none. */
+async function store(
+  { deps, commit }: StepContext,
+  how: typeof storeArtifact,
+  artifact: NewArtifact,
+  run: NonNullable<Outcome["run"]> = {},
+): Promise<void> {
+  await how(deps.db, {
+    ...artifact,
+    withIt: (trx, stored) => {
+      const event = { kind: "collected", message: describe(stored), detail: toDetail(stored) };
+      return commit({ run, events: [event] }, trx);
+    },
+  });
 }
 
 /** Stores what is small enough to be held as soon as the database is there; anything larger while it streams in, once. */
