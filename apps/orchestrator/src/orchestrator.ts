@@ -184,7 +184,7 @@ function startReconciling(deps: ReconcilerDeps & { pki: PkiWatch }, stack: Async
   measureTeststacks(deps);
   measureCertificates(deps);
   const reconciler = stack.use(new Reconciler(deps));
-  watch.onChange = (teststackId) => reconciler.wake(teststackId);
+  watch.onChange = (teststackId) => reconciler.tell(teststackId);
   const collectOrphans = createOrphanCollector(deps);
   stack.use(
     startTasks(deps, [

@@ -38,6 +38,7 @@ export {
   commitTransition,
   countTeststacks,
   findTeststack,
+  keepWake,
   LeaseLostError,
   leaseTeststack,
   listDueTeststacks,

@@ -6,6 +6,7 @@ import { appendEvent, listEvents } from "../src/queries/events.ts";
 import { findRun, writeIntention } from "../src/queries/runs.ts";
 import {
   commitTransition,
+  keepWake,
   LeaseLostError,
   leaseTeststack,
   listDueTeststacks,
@@ -51,6 +52,22 @@ test("of many reconcilers one gets the lease; it is taken over only when it has 
   const taken = await leaseTeststack(database.db, { teststackId, owner: "other", leaseSeconds: 60 });
   expect(taken?.lease_owner).toBe("other");
   expect(await renewLease(database.db, { teststackId, owner, leaseSeconds: 60 })).toBe(false);
+});
+
+test("news of a teststack that another holds are kept until that one gives it back, or for now where it has", async () => {
+  await freshTeststack();
+  const owner = "holder";
+  const later = new Date(Date.now() + 60_000);
+  await leaseTeststack(database.db, { teststackId, owner, leaseSeconds: 60 });
+  await keepWake(database.db, teststackId);
+  expect(await due()).toBe(false);
+  await releaseTeststack(database.db, { teststackId, owner, nextAttemptAt: later });
+  expect(await due()).toBe(true);
+  await leaseTeststack(database.db, { teststackId, owner, leaseSeconds: 60 });
+  await releaseTeststack(database.db, { teststackId, owner, nextAttemptAt: later });
+  expect(await due()).toBe(false);
+  await keepWake(database.db, teststackId);
+  expect(await due()).toBe(true);
 });
 
 test("a holder that is gone is seen to be gone; one that is there, or was there a moment ago, keeps its lease", async () => {

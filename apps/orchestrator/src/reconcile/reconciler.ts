@@ -5,6 +5,7 @@ import {
   findArtifact,
   findRunOfTeststack,
   findTeststack,
+  keepWake,
   LeaseLostError,
   leaseTeststack,
   listDueTeststacks,
@@ -44,6 +45,8 @@ export class Reconciler implements AsyncDisposable {
   readonly #poll: NodeJS.Timeout;
   /** What was last said about what is waited for. */
   readonly #said = new Map<string, string>();
+  /** Teststacks of which the cluster has told something that has not been looked at yet. */
+  readonly #told = new Set<string>();
   #stopping = false;
   #sawCluster = false;
 
@@ -65,6 +68,15 @@ export class Reconciler implements AsyncDisposable {
   /** Has a look at the teststack soon. */
   wake(teststackId: string): void {
     this.#queue.add(teststackId);
+  }
+
+  /**
+   * Has a look at the teststack soon, for the cluster has news of it. Whoever holds it may not have heard of them, and may
+   * never: where it is held, the news are kept for after.
+   */
+  tell(teststackId: string): void {
+    this.#told.add(teststackId);
+    this.wake(teststackId);
   }
 
   /** Has a look at all teststacks that are due; once the cluster has been seen for the first time, at all there are. */
@@ -92,7 +104,8 @@ export class Reconciler implements AsyncDisposable {
     const lease = { teststackId, owner: this.#owner };
     try {
       const leased = await leaseTeststack(db, { ...lease, leaseSeconds: LEASE_SECONDS });
-      if (leased === undefined) return;
+      const isTold = this.#told.delete(teststackId);
+      if (leased === undefined) return isTold ? await keepWake(db, teststackId) : undefined;
       const renewal = setInterval(() => {
         renewLease(db, { ...lease, leaseSeconds: LEASE_SECONDS }).catch((error) =>
           logger.warn({ err: error }, "renewal"),

@@ -60,6 +60,14 @@ export async function leaseTeststack(
   return rows[0];
 }
 
+/** Makes a teststack due, of which another replica has the lease: when that one gives it back it is looked at once more. */
+export async function keepWake(db: Kysely<Database>, teststackId: string): Promise<void> {
+  await sql`
+    update teststack set next_attempt_at = now()
+    where id = ${teststackId} and phase <> 'gone' and (next_attempt_at is null or next_attempt_at > now())
+  `.execute(db);
+}
+
 /** Holds on to a lease for longer. False when it has been lost. */
 export async function renewLease(db: Kysely<Database>, input: Lease & { leaseSeconds: number }): Promise<boolean> {
   const { rows } = await sql`
