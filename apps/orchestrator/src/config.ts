@@ -76,6 +76,9 @@ const variables = {
   JWTAUTH_AUDIENCE: z.string().min(1).describe("`aud` that tokens must have"),
   HTTP_HOST: z.string().default("0.0.0.0").describe("address to listen on"),
   HTTP_PORT: wholeNumber(0, 65_535).default(8080).describe("port to listen on; 0 takes a free one"),
+  HTTP_LINGER_SECONDS: wholeNumber(0, 600)
+    .default(0)
+    .describe("when stopped: how long new requests are still answered, while `/readyz` already says 503"),
   LOG_LEVEL: z
     .enum(["trace", "debug", "info", "warn", "error", "silent"])
     .default("info")

@@ -5,6 +5,7 @@ import type { CallerResolver } from "./auth/caller.ts";
 import type { AuthorityStore } from "./authority-store.ts";
 import type { CertificateReports } from "./certificate-reports.ts";
 import type { Config } from "./config.ts";
+import type { Departure } from "./departure.ts";
 import type { EdgeProbe } from "./edge-probe.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -23,6 +24,7 @@ export interface Deps {
   installation: Installation;
   /** Under which this replica holds leases. */
   replicaId: string;
+  departure: Departure;
   /** Undefined with `KUBERNETES_LOAD_CONFIG=false`. */
   cluster: Cluster | undefined;
   watch: ObjectWatch | undefined;

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { OrchestratorError } from "@cactus/core";
 import {
   type Cluster,
@@ -17,12 +18,14 @@ import {
 } from "@cactus/core/runner";
 import { buildSelector } from "@cactus/core/teststack";
 import { connect, countQueue, listen, RUN_EVENT_CHANNEL, TESTSTACK_CHANNEL, type Teststack } from "@cactus/db";
+import type { FastifyInstance } from "fastify";
 import { createCallerResolver } from "./auth/caller.ts";
 import { createTokenVerifier } from "./auth/token-verifier.ts";
 import { openAuthorityStore } from "./authority-store.ts";
 import { measureCertificates, openCertificateReports } from "./certificate-reports.ts";
 import { openClock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { Departure } from "./departure.ts";
 import type { Deps } from "./deps.ts";
 import { createEdgeProbe } from "./edge-probe.ts";
 import { buildServer } from "./http/server.ts";
@@ -37,7 +40,7 @@ import { RunFollowers } from "./run-followers.ts";
 import { StreamLimit } from "./stream-limit.ts";
 import { createOrphanCollector } from "./tasks/collect-orphans.ts";
 import { renewServers } from "./tasks/renew-server-certificate.ts";
-import { startTasks } from "./tasks/scheduler.ts";
+import { startTasks, type Task } from "./tasks/scheduler.ts";
 import { serveQueue } from "./tasks/serve-queue.ts";
 import { sweepLiveRuns } from "./tasks/sweep-live-runs.ts";
 import { warnOfCertificates } from "./tasks/warn-of-certificates.ts";
@@ -61,7 +64,8 @@ export interface Orchestrator extends AsyncDisposable {
 
 /**
  * Starts one replica: migrates the database, which it waits for until `signal` is aborted, then serves and reconciles until
- * it is disposed, which lets go in the opposite order: no new request, no new step, leases given back.
+ * it is disposed, which lets go in the opposite order: no new request, no new step, leases given back. Requests and steps
+ * under way are finished, within limits; until then others see that it is there.
  *
  * @throws {Error} when the database refuses or cannot be migrated, or the port is taken; `AbortError` when no longer wanted
  */
@@ -71,12 +75,9 @@ export async function startOrchestrator(
 ): Promise<Orchestrator> {
   await using starting = new AsyncDisposableStack();
   const deps = await createDeps(config, starting, signal);
-  const { cluster, watch, pki, plans } = deps;
-  const reconciler =
-    cluster && watch && pki && plans && startReconciling({ ...deps, cluster, watch, pki, plans }, starting);
-  starting.use(listenForNews(deps, reconciler));
+  startReconciling(deps, starting);
   const server = buildServer(deps);
-  starting.defer(() => server.close());
+  starting.defer(() => leave(deps, server));
   const url = await server.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
   deps.logger.info({ url, installation: deps.installation.id }, "listening");
   const stack = starting.move();
@@ -107,6 +108,7 @@ async function createDeps(config: Config, stack: AsyncDisposableStack, signal: A
     db,
     installation,
     replicaId: randomUUID(),
+    departure: new Departure(),
     cluster,
     watch: cluster && stack.use(watchTeststacks(cluster, { config, logger, installation })),
     pki,
@@ -170,8 +172,35 @@ function openRunners(
   return ({ name, encryption }) => createRunnerClient(access[encryption]({ namespace, serviceName: name, port }));
 }
 
-function startReconciling(deps: ReconcilerDeps & { pki: PkiWatch }, stack: AsyncDisposableStack): Reconciler {
-  const { config, metrics, watch } = deps;
+/** Says that it leaves, goes on for as long as others may take to hear of it, and closes when the last answer is given. */
+async function leave({ departure, config, logger }: Deps, server: FastifyInstance): Promise<void> {
+  departure.announce();
+  logger.info("leaving");
+  await sleep(config.HTTP_LINGER_SECONDS * 1000);
+  await server.close();
+}
+
+/** Listens from before the first step until after the last: others see by it that this replica lives. */
+function startReconciling(deps: Deps, stack: AsyncDisposableStack): void {
+  const { cluster, watch, pki, plans } = deps;
+  if (cluster === undefined || watch === undefined || pki === undefined || plans === undefined) {
+    stack.use(listenForNews(deps, undefined));
+    return;
+  }
+  const reconcilerDeps = { ...deps, cluster, watch, pki, plans };
+  const reconciler = new Reconciler(reconcilerDeps);
+  stack.use(listenForNews(deps, reconciler));
+  stack.use(reconciler);
+  watch.onChange = (teststackId) => reconciler.tell(teststackId);
+  // Each replica has a watch of its own, so this is no task.
+  const resync = setInterval(() => void watch.resync(), RESYNC_SECONDS * 1000);
+  stack.defer(() => clearInterval(resync));
+  observe(reconcilerDeps, reconciler);
+  stack.use(startTasks(deps, listTasks(reconcilerDeps)));
+}
+
+function observe(deps: ReconcilerDeps, reconciler: Reconciler): void {
+  const { metrics, watch } = deps;
   metrics.observe({
     watchedTeststacks: () => watch.teststackIds().length,
     watchAgeSeconds: () => (Date.now() - (watch.lastHeardAt?.getTime() ?? 0)) / 1000,
@@ -183,28 +212,25 @@ function startReconciling(deps: ReconcilerDeps & { pki: PkiWatch }, stack: Async
   });
   measureTeststacks(deps);
   measureCertificates(deps);
-  const reconciler = stack.use(new Reconciler(deps));
-  watch.onChange = (teststackId) => reconciler.tell(teststackId);
-  const collectOrphans = createOrphanCollector(deps);
-  stack.use(
-    startTasks(deps, [
-      {
-        name: "idle-teardown",
-        repeatEverySeconds: config.IDLETEARDOWNTASK_REPEAT_EVERY_SECONDS,
-        run: () => sweepLiveRuns(deps),
-      },
-      { name: "serve-queue", repeatEverySeconds: SERVE_QUEUE_SECONDS, run: () => serveQueue(deps) },
-      { name: "collect-orphans", repeatEverySeconds: COLLECT_ORPHANS_SECONDS, run: collectOrphans },
-      { name: "resync", repeatEverySeconds: RESYNC_SECONDS, run: () => watch.resync() },
-      { name: "renew-server-certificate", repeatEverySeconds: RENEW_SECONDS, run: () => renewServers(deps) },
-      {
-        name: "warn-of-certificates",
-        repeatEverySeconds: WARN_OF_CERTIFICATES_SECONDS,
-        run: () => warnOfCertificates(deps),
-      },
-    ]),
-  );
-  return reconciler;
+}
+
+function listTasks(deps: ReconcilerDeps & { pki: PkiWatch }): Task[] {
+  const { config } = deps;
+  return [
+    {
+      name: "idle-teardown",
+      repeatEverySeconds: config.IDLETEARDOWNTASK_REPEAT_EVERY_SECONDS,
+      run: () => sweepLiveRuns(deps),
+    },
+    { name: "serve-queue", repeatEverySeconds: SERVE_QUEUE_SECONDS, run: () => serveQueue(deps) },
+    { name: "collect-orphans", repeatEverySeconds: COLLECT_ORPHANS_SECONDS, run: createOrphanCollector(deps) },
+    { name: "renew-server-certificate", repeatEverySeconds: RENEW_SECONDS, run: () => renewServers(deps) },
+    {
+      name: "warn-of-certificates",
+      repeatEverySeconds: WARN_OF_CERTIFICATES_SECONDS,
+      run: () => warnOfCertificates(deps),
+    },
+  ];
 }
 
 /** What other replicas, and our own requests, have written: told by the database. */

@@ -8,18 +8,56 @@ import { prepareSurroundings, type TestOrchestrator, toTestOrchestrator } from "
 
 const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 
+/** An orchestrator's process, which can be ended and started again. */
+export interface Replica extends AsyncDisposable {
+  /** Where it listens, or has listened. */
+  readonly url: string;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+  /** SIGTERM; resolves when it has gone. */
+  stop(): Promise<void>;
+  /** Starts it (again) and waits until it listens. */
+  start(): Promise<void>;
+}
+
+export function prepareReplica(environment: Record<string, string>): Replica {
+  let child: ChildProcess | undefined;
+  let url = "";
+
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill(signal);
+    await ended;
+  }
+
+  return {
+    get url() {
+      return url;
+    },
+    kill: () => end("SIGKILL"),
+    stop: () => end("SIGTERM"),
+    async start() {
+      child = spawn(process.execPath, ["--conditions=@cactus/source", MAIN], {
+        env: { PATH: process.env["PATH"], ...environment },
+        stdio: ["ignore", "inherit", "inherit", "ipc"],
+      });
+      const limit = { signal: AbortSignal.timeout(60_000) };
+      // Whoever kills it while it starts, starts it again.
+      const [message] = await Promise.race([once(child, "message", limit), once(child, "exit", limit)]);
+      if (child.signalCode !== "SIGKILL") url = (message as { url: string }).url;
+    },
+    [Symbol.asyncDispose]: () => end("SIGTERM"),
+  };
+}
+
 /** An orchestrator as a process of its own, which can be killed and started again, and one of its users. */
-export interface OrchestratorProcess extends AsyncDisposable {
+export interface OrchestratorProcess extends Omit<Replica, "stop"> {
   user: TestUser;
   sign: TestOrchestrator["sign"];
   database: TestDatabase;
-  readonly url: string;
   /** Bytes of memory that the process has in RAM now. */
   residentBytes(): Promise<number>;
-  /** SIGKILL. */
-  kill(): Promise<void>;
-  /** Starts it (again) and waits until it listens. */
-  start(): Promise<void>;
   /** Kills it and starts it again. */
   restart(): Promise<void>;
 }
@@ -37,29 +75,8 @@ export async function prepareOrchestratorProcess(options: OrchestratorProcessOpt
   const { environment } = surroundings;
   const database = environment["ORCHESTRATOR_DATABASE_URL"] ?? "";
   const wrapped = { ORCHESTRATOR_DATABASE_URL: (await options.wrapDatabase?.(database)) ?? database };
-  let child: ChildProcess | undefined;
-  let url = "";
-
-  async function start(): Promise<void> {
-    child = spawn(process.execPath, ["--conditions=@cactus/source", MAIN], {
-      env: { PATH: process.env["PATH"], ...environment, ...wrapped },
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    });
-    const limit = { signal: AbortSignal.timeout(60_000) };
-    // Whoever kills it while it starts, starts it again.
-    const [message] = await Promise.race([once(child, "message", limit), once(child, "exit", limit)]);
-    if (child.signalCode !== "SIGKILL") url = (message as { url: string }).url;
-  }
-
-  async function kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, "exit");
-    child.kill(signal);
-    await ended;
-  }
-
-  stack.defer(() => kill("SIGTERM"));
-  const orchestrator = toTestOrchestrator(surroundings, () => url);
+  const replica = stack.use(prepareReplica({ ...environment, ...wrapped }));
+  const orchestrator = toTestOrchestrator(surroundings, () => replica.url);
   const user = openUser(orchestrator, await surroundings.sign({ sub: "tester" }));
   const owned = stack.move();
   return {
@@ -67,17 +84,17 @@ export async function prepareOrchestratorProcess(options: OrchestratorProcessOpt
     sign: surroundings.sign,
     database: surroundings.database,
     get url() {
-      return url;
+      return replica.url;
     },
     async residentBytes() {
-      const metrics = await (await fetch(`${url}/metrics`)).text();
+      const metrics = await (await fetch(`${replica.url}/metrics`)).text();
       return Number(/^process_resident_memory_bytes (\S+)/m.exec(metrics)?.[1]);
     },
-    kill: () => kill(),
-    start,
+    kill: replica.kill,
+    start: replica.start,
     async restart() {
-      await kill();
-      await start();
+      await replica.kill();
+      await replica.start();
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

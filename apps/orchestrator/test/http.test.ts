@@ -1,4 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { Agent, type IncomingMessage, get as open } from "node:http";
+import { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { storeArtifact } from "@cactus/db";
 import { createTestDatabase } from "@cactus/db/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -92,6 +96,34 @@ test("the process tells how it is: alive, ready, and what it counts", async () =
   const metrics = await (await fetch(`${orchestrator.url}/metrics`)).text();
   expect(metrics).toContain('cactus_http_requests_total{route="/healthz",status="200"} 1');
   expect(health.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+test("one that is stopped is not ready, gives the answers under way to the last byte, and ends what waits for nothing", async () => {
+  const leaving = await startTestOrchestrator({ HTTP_LINGER_SECONDS: "1" });
+  const { db } = leaving.database;
+  const { id } = await insertRun(db, "owner");
+  const whole = randomBytes(12 * 1024 * 1024);
+  const content = Readable.from([whole]);
+  await storeArtifact(db, { runId: id, kind: "complete", fileName: "a.zip", contentType: "application/zip", content });
+  const agent = new Agent({ keepAlive: true });
+  const ask = async (path: string, sent: object = {}): Promise<IncomingMessage> =>
+    (await once(open(leaving.url + path, { agent, ...sent }), "response"))[0];
+  (await ask("/healthz")).resume();
+  const authorization = `Bearer ${await leaving.sign({ sub: "owner" })}`;
+  const download = await ask(`/runs/${id}/artifact`, { headers: { authorization } });
+  const stopped = leaving[Symbol.asyncDispose]();
+  const ready = await ask("/readyz");
+  expect([ready.statusCode, ready.headers.connection]).toEqual([503, "close"]);
+  const bytes: Buffer[] = [];
+  for await (const piece of download) {
+    bytes.push(piece);
+    // Longer than it lingers, and longer than the server needs to write it all.
+    await sleep(piece.length / 6_000);
+  }
+  expect(Buffer.concat(bytes).equals(whole)).toBe(true);
+  await stopped;
+  await expect(ask("/healthz")).rejects.toThrow("ECONNREFUSED");
+  agent.destroy();
 });
 
 test("without its database it is alive and not ready, calls can be tried again, and it comes back by itself", async () => {

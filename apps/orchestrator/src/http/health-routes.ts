@@ -8,12 +8,12 @@ const CHECK_TIMEOUT_MS = 2_000;
 
 type Check = () => Promise<unknown>;
 
-/** `/healthz`: the process answers. `/readyz`: database and cluster answer too; details in words do not count. `/metrics`: Prometheus text. */
+/** `/healthz`: the process answers. `/readyz`: database and cluster answer too, and it is not about to leave; details in words do not count. `/metrics`: Prometheus text. */
 export function addHealthRoutes(
   server: FastifyInstance,
-  deps: Pick<Deps, "db" | "cluster" | "metrics" | "logger" | "certificateReports" | "plans">,
+  deps: Pick<Deps, "db" | "cluster" | "departure" | "metrics" | "logger" | "certificateReports" | "plans">,
 ): void {
-  const { db, cluster, metrics, logger, certificateReports, plans } = deps;
+  const { db, cluster, departure, metrics, logger, certificateReports, plans } = deps;
   const checks: Record<string, Check> = {
     database: () => sql`select 1`.execute(db),
     ...(cluster && { cluster: () => cluster.version() }),
@@ -26,6 +26,7 @@ export function addHealthRoutes(
   server.get("/healthz", async () => ({ status: "ok" }));
 
   server.get("/readyz", async (_request, reply) => {
+    if (departure.isAnnounced) return reply.code(503).send({ status: "leaving" });
     const results = await Promise.all(
       Object.entries(checks).map(async ([name, check]) => {
         const error = await fails(check);

@@ -17,6 +17,7 @@ import type { Deps } from "../deps.ts";
 import { TRPC_CODES } from "../routes/trpc.ts";
 import { addArtifactRoute } from "./artifact-route.ts";
 import { addHealthRoutes } from "./health-routes.ts";
+import { ServerConnections } from "./server-connections.ts";
 
 /** Most that a request may carry, bytes: a certificate signing request and some words. */
 const BODY_LIMIT = 256 * 1024;
@@ -31,12 +32,20 @@ export function buildServer(deps: Deps): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true }),
     requestIdHeader: false,
     genReqId: () => crypto.randomUUID(),
-    forceCloseConnections: true,
+    return503OnClosing: false,
     // tRPC joins the names of batched procedures in the path.
     routerOptions: { maxParamLength: 5_000 },
   });
+  const connections = new ServerConnections(server.server);
+  server.addHook("preClose", async () => {
+    deps.departure.begin();
+    await connections.close();
+  });
   server.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
+  });
+  server.addHook("onSend", async (_request, reply) => {
+    if (deps.departure.isAnnounced) reply.header("connection", "close");
   });
   server.addHook("onResponse", async (request, reply) => {
     deps.metrics.httpRequests.inc({ route: request.routeOptions.url ?? "none", status: reply.statusCode });

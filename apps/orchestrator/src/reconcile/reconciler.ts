@@ -13,6 +13,7 @@ import {
   RENEW_SECONDS,
   releaseTeststack,
   renewLease,
+  wakeTeststack,
 } from "@cactus/db";
 import { toCallerError } from "../caller-error.ts";
 import { type Action, act } from "./act.ts";
@@ -31,8 +32,8 @@ const POLL_LIMIT = 500;
 const TELL_AFTER_ATTEMPTS = 4;
 /** Pause after the database did not even let us begin. */
 const WAKE_AGAIN_MS = 1_000;
-/** Work under way may take this long when the replica is stopped. */
-const DRAIN_MS = 25_000;
+/** Work under way may take this long when the replica is stopped: a runner answers its one finalise within 75 s. */
+const DRAIN_MS = 80_000;
 
 /**
  * Moves every teststack, one small step after another, from what the cluster has to what the database wants. The only
@@ -114,7 +115,8 @@ export class Reconciler implements AsyncDisposable {
       const pauseMs = await this.#advance(teststackId).finally(() => clearInterval(renewal));
       const nextAttemptAt = pauseMs === undefined ? null : new Date(now().getTime() + pauseMs);
       await releaseTeststack(db, { ...lease, nextAttemptAt });
-      if (pauseMs !== undefined) this.#queue.addAfter(teststackId, pauseMs);
+      if (this.#stopping) await wakeTeststack(db, teststackId);
+      else if (pauseMs !== undefined) this.#queue.addAfter(teststackId, pauseMs);
     } catch (error) {
       if (error instanceof LeaseLostError) logger.info({ teststack: teststackId }, "another replica has taken over");
       else {

@@ -231,14 +231,18 @@ async function* sendEvents(
   stream: Disposable,
 ) {
   using _ = stream;
+  const { begun } = ctx.departure;
+  const signal = AbortSignal.any([input.signal, begun]);
   try {
-    for await (const event of ctx.followers.follow(ctx.db, input)) {
+    for await (const event of ctx.followers.follow(ctx.db, { ...input, signal })) {
       const view: RunEventView = toRunEventView(event);
       yield tracked(view.id, view);
     }
   } catch (error) {
     throw toTrpcError(getTRPCErrorFromUnknown(error));
   }
+  // A stream that ends without a last word is taken up again by its client, with another replica.
+  begun.throwIfAborted();
 }
 
 async function intend(ctx: UserContext, run: RunRecord, intention: "start" | "finalise" | "delete"): Promise<void> {
