@@ -15,7 +15,8 @@ export async function confirmGone({ deps, teststack, run, commit }: StepContext)
   const now = deps.now();
   if (run?.deleted_at != null) await deleteArtifact(deps.db, run.id);
   await commit({
-    teststack: { phase: "gone", gone_at: now },
+    // The lease goes with it: nobody comes after one that dies now.
+    teststack: { phase: "gone", gone_at: now, lease_owner: null, lease_expires_at: null, lease_renewed_at: null },
     run: { ended_at: now },
     events: [{ kind: "gone", message: "The teststack is removed.", detail: {} }],
   });
