@@ -39,7 +39,7 @@ export default defineConfig(({ mode }) => {
   return {
     root,
     ...onSources,
-    // One cluster, two cores, and figures: one file after the other.
-    test: { projects, globalSetup, fileParallelism: !onKubernetes && suite !== "bench" },
+    // Most of a test is waiting. But there is one cluster, and figures are to be of one thing: one file after the other there.
+    test: { projects, globalSetup, maxWorkers: 2, fileParallelism: !onKubernetes && suite !== "bench" },
   };
 });

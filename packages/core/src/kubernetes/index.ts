@@ -7,6 +7,7 @@ export {
   deleteObject,
   ensureObject,
   findObjection,
+  hasLivingPod,
   hasObject,
   type OwnedKind,
   type OwnedObject,

@@ -156,6 +156,25 @@ export async function hasObject(
   }
 }
 
+/**
+ * Whether there is a Pod of this name and UID that is not on its way out, by the API server itself and not by a watch.
+ *
+ * @throws {OrchestratorError} `unavailable`
+ */
+export async function hasLivingPod(
+  cluster: Cluster,
+  pod: { namespace: string; name: string; uid: string },
+): Promise<boolean> {
+  const { namespace, name, uid } = pod;
+  try {
+    const { metadata } = await cluster.core.readNamespacedPod({ namespace, name });
+    return metadata?.uid === uid && metadata.deletionTimestamp === undefined;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw toClusterError(error, `look for Pod ${name}`);
+  }
+}
+
 function addressOf({ kind, metadata }: OwnedObject): { kind: OwnedKind; namespace: string; name: string } {
   return { kind: kind as OwnedKind, namespace: metadata?.namespace ?? "", name: metadata?.name ?? "" };
 }

@@ -163,9 +163,6 @@ export async function writeIntention(
     await lockTeststackOf(trx, input.runId);
     const written = await INTENTIONS[input.intention](trx, input);
     if (written === undefined) return;
-    if (input.requestId !== undefined) {
-      await trx.updateTable("run").set({ request_id: input.requestId }).where("id", "=", input.runId).execute();
-    }
     const message = INTENTION_MESSAGES[input.intention](input.by);
     const kind = `${input.intention}_requested`;
     await appendEvent(trx, { runId: input.runId, kind, message, detail: { by: input.by, actor: input.actorId } });
@@ -185,32 +182,37 @@ async function lockTeststackOf(trx: Transaction<Database>, runId: string): Promi
 
 type Writer = (
   trx: Transaction<Database>,
-  input: { runId: string; by: Finaliser },
+  input: { runId: string; by: Finaliser; requestId?: string },
 ) => Promise<{ teststack_id: string | null } | undefined>;
 
 const INTENTIONS: Record<Intention, Writer> = {
-  start: (trx, { runId }) =>
+  start: (trx, { runId, requestId }) =>
     trx
       .updateTable("run")
-      .set({ start_requested_at: sql<Date>`now()`, start_refusal: null })
+      .set({ start_requested_at: sql<Date>`now()`, start_refusal: null, ...by(requestId) })
       .where("id", "=", runId)
       .where("status", "=", "initialised")
       .where("start_requested_at", "is", null)
       .returning("teststack_id")
       .executeTakeFirst(),
-  finalise: (trx, { runId, by }) =>
+  finalise: (trx, { runId, by: finaliser, requestId }) =>
     trx
       .updateTable("run")
-      .set({ finalise_requested_at: sql<Date>`now()`, finalise_requested_by: by, status: "finalising" })
+      .set({
+        finalise_requested_at: sql<Date>`now()`,
+        finalise_requested_by: finaliser,
+        status: "finalising",
+        ...by(requestId),
+      })
       .where("id", "=", runId)
       .where("status", "in", ["provisioning", "initialised", "started"])
       .where("finalise_requested_at", "is", null)
       .returning("teststack_id")
       .executeTakeFirst(),
-  delete: async (trx, { runId }) => {
+  delete: async (trx, { runId, requestId }) => {
     const run = await trx
       .updateTable("run")
-      .set({ deleted_at: sql<Date>`now()` })
+      .set({ deleted_at: sql<Date>`now()`, ...by(requestId) })
       .where("id", "=", runId)
       .where("deleted_at", "is", null)
       .returning(["teststack_id", "ended_at"])
@@ -219,6 +221,11 @@ const INTENTIONS: Record<Intention, Writer> = {
     return run;
   },
 };
+
+/** What is not wished in a request (but by the sweep, say) leaves the latest one's id as it is. */
+function by(requestId: string | undefined): { request_id?: string } {
+  return requestId === undefined ? {} : { request_id: requestId };
+}
 
 const INTENTION_MESSAGES: Record<Intention, (by: Finaliser) => string> = {
   start: () => "Start requested.",
