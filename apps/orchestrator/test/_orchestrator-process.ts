@@ -12,6 +12,8 @@ const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 export interface Replica extends AsyncDisposable {
   /** Where it listens, or has listened. */
   readonly url: string;
+  /** What it has written to standard output, of all its lives. */
+  readonly log: string;
   /** SIGKILL. */
   kill(): Promise<void>;
   /** SIGTERM; resolves when it has gone. */
@@ -23,6 +25,7 @@ export interface Replica extends AsyncDisposable {
 export function prepareReplica(environment: Record<string, string>): Replica {
   let child: ChildProcess | undefined;
   let url = "";
+  let log = "";
 
   async function end(signal: NodeJS.Signals): Promise<void> {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -35,12 +38,18 @@ export function prepareReplica(environment: Record<string, string>): Replica {
     get url() {
       return url;
     },
+    get log() {
+      return log;
+    },
     kill: () => end("SIGKILL"),
     stop: () => end("SIGTERM"),
     async start() {
       child = spawn(process.execPath, ["--conditions=@cactus/source", MAIN], {
         env: { PATH: process.env["PATH"], ...environment },
-        stdio: ["ignore", "inherit", "inherit", "ipc"],
+        stdio: ["ignore", "pipe", "inherit", "ipc"],
+      });
+      child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+        log += text;
       });
       const limit = { signal: AbortSignal.timeout(60_000) };
       // Whoever kills it while it starts, starts it again.
@@ -86,6 +95,9 @@ export async function prepareOrchestratorProcess(options: OrchestratorProcessOpt
     get url() {
       return replica.url;
     },
+    get log() {
+      return replica.log;
+    },
     async residentBytes() {
       const metrics = await (await fetch(`${replica.url}/metrics`)).text();
       return Number(/^process_resident_memory_bytes (\S+)/m.exec(metrics)?.[1]);
@@ -118,6 +130,9 @@ export async function startKillableInstallation(variables: Record<string, string
     ...orchestrator,
     get url() {
       return orchestrator.url;
+    },
+    get log() {
+      return orchestrator.log;
     },
     cluster,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
