@@ -26,20 +26,16 @@ export async function gone(site: Site, runId: string): Promise<RunView> {
     expect(found).toContain("gone");
     return found;
   }, SETTLED);
-  const stages = [
-    "requested",
-    "created",
-    "ready",
-    "routed",
-    "initialised",
-    "started",
-    "collected",
-    "finalised",
-    "gone",
-  ];
-  const told = kinds.filter((kind) => stages.includes(kind));
-  expect(told, "each stage once, in order").toEqual(stages.filter((stage) => told.includes(stage)));
+  expectStagesOnce(kinds);
   return settled(site, runId, ({ status }) => status === "finalised");
+}
+
+const STAGES = ["requested", "created", "ready", "routed", "initialised", "started", "collected", "finalised", "gone"];
+
+/** What is told must be true: each stage once, in order. */
+export function expectStagesOnce(kinds: string[]): void {
+  const told = kinds.filter((kind) => STAGES.includes(kind));
+  expect(told, "each stage once, in order").toEqual(STAGES.filter((stage) => told.includes(stage)));
 }
 
 /** A result that is not whole says so, and the runner's one answer had really been asked for. */

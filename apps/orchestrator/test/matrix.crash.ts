@@ -10,6 +10,7 @@ import { listObjects } from "./_installation.ts";
 import { startKubernetesEffects } from "./_kubernetes-effects.ts";
 import { type OrchestratorProcess, prepareOrchestratorProcess } from "./_orchestrator-process.ts";
 import { startPostgresEffects } from "./_postgres-effects.ts";
+import { expectStagesOnce } from "./_settled.ts";
 
 /** Work of the sweep and of tasks comes when it likes: what it does to a run is among the effects of its own name. */
 const UNCOUNTED = /\btask\b/;
@@ -64,7 +65,7 @@ async function doJob(job: Job, point: KillPoint | undefined): Promise<Outcome> {
     effects.isCounting = true;
   });
   const kinds = (await orchestrator.user.story(run.runId)).map(({ kind }) => kind);
-  checkStory(kinds);
+  expectStagesOnce(kinds);
   return { run, isReached: effects.isReached, counts: new Map(effects.counts) };
 }
 
@@ -153,23 +154,6 @@ async function untilDone<TResult>(attempt: () => Promise<TResult>): Promise<TRes
       await sleep(40);
     }
   }
-}
-
-/** What is told must be true: each stage once, in order. */
-function checkStory(kinds: string[]): void {
-  const stages = [
-    "requested",
-    "created",
-    "ready",
-    "routed",
-    "initialised",
-    "started",
-    "collected",
-    "finalised",
-    "gone",
-  ];
-  const told = kinds.filter((kind) => stages.includes(kind));
-  expect(told).toEqual(stages.filter((stage) => told.includes(stage)));
 }
 
 function listPoints(counts: ReadonlyMap<string, number>): KillPoint[] {
