@@ -29,6 +29,7 @@ export {
   findRunOfTeststack,
   getLastStatus,
   type Intention,
+  type ListedRun,
   listRuns,
   type RunRecord,
   writeIntention,

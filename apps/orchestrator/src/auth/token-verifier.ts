@@ -14,17 +14,39 @@ interface Identity {
   permissions: ReadonlySet<Permission>;
 }
 
+interface Verdict {
+  identity: Identity;
+  /** Milliseconds since the epoch. */
+  expiresAt: number;
+}
+
 /** Checks a bearer token. @throws {OrchestratorError} `unauthenticated` with the reason, or `unavailable` when the keys cannot be had */
 export type TokenVerifier = (token: string) => Promise<Identity>;
 
 /** Signature algorithms with public keys; a secret shared with the issuer is not a way in. */
 const ALGORITHMS = ["ES256", "ES384", "EdDSA", "RS256", "RS384", "RS512", "PS256"];
 
+/** A token that was checked is taken as it is for so long, and never beyond its own time. */
+const REMEMBERED_MS = 30_000;
+const REMEMBERED_TOKENS = 1_000;
+
 export function createTokenVerifier(
   config: Pick<Config, "JWTAUTH_JWKS_URL" | "JWTAUTH_ISSUER" | "JWTAUTH_AUDIENCE">,
 ): TokenVerifier {
   const keys = openKeys(new URL(config.JWTAUTH_JWKS_URL));
+  const known = new Map<string, Verdict & { checkedAt: number }>();
+
   return async (token) => {
+    const earlier = known.get(token);
+    const isFresh = earlier !== undefined && performance.now() < earlier.checkedAt + REMEMBERED_MS;
+    if (isFresh && Date.now() < earlier.expiresAt) return earlier.identity;
+    const verdict = await verify(token);
+    if (known.size >= REMEMBERED_TOKENS) known.clear();
+    known.set(token, { ...verdict, checkedAt: performance.now() });
+    return verdict.identity;
+  };
+
+  async function verify(token: string): Promise<Verdict> {
     const { payload } = await jwtVerify(token, keys, {
       issuer: config.JWTAUTH_ISSUER,
       audience: config.JWTAUTH_AUDIENCE,
@@ -34,13 +56,14 @@ export function createTokenVerifier(
     }).catch((error: unknown) => {
       throw explain(error);
     });
-    return {
+    const identity = {
       issuer: config.JWTAUTH_ISSUER,
       subject: payload.sub ?? "",
       name: typeof payload["name"] === "string" ? payload["name"] : undefined,
       permissions: readPermissions(payload),
     };
-  };
+    return { identity, expiresAt: (payload.exp ?? 0) * 1000 };
+  }
 }
 
 function openKeys(url: URL): JWTVerifyGetKey {

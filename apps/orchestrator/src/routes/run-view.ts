@@ -1,4 +1,4 @@
-import type { RunRecord } from "@cactus/db";
+import type { ListedRun } from "@cactus/db";
 import { z } from "zod";
 import type { Config } from "../config.ts";
 
@@ -46,7 +46,7 @@ export const runOutput = z.object({
 
 export type RunView = z.output<typeof runOutput>;
 
-export function toRunView(run: RunRecord, config: PublicAddress): RunView {
+export function toRunView(run: ListedRun, config: PublicAddress): RunView {
   return {
     runId: run.id,
     procedureId: run.procedure_id,
@@ -65,7 +65,7 @@ export function toRunView(run: RunRecord, config: PublicAddress): RunView {
   };
 }
 
-function toArtifactView(run: RunRecord): RunView["artifact"] {
+function toArtifactView(run: ListedRun): RunView["artifact"] {
   if (run.artifact_kind === null) return null;
   return {
     kind: run.artifact_kind,
