@@ -8,7 +8,7 @@ import { askStatus, judgeRun, toContact } from "../idle.ts";
 type SweepDeps = Pick<Deps, "metrics" | "db" | "runnerOf" | "now" | "config" | "logger">;
 
 /** Runners asked at once: with 2 s for each, 100 silent ones among 1,000 cost a few seconds. */
-const PARALLEL = 64;
+const PARALLEL = 128;
 
 /**
  * Asks every live runner how its test is doing, and finalises those runs that nobody uses any more.
