@@ -1,5 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import type { V1Deployment } from "@kubernetes/client-node";
+import { parseAllDocuments } from "yaml";
 
 export interface Figure {
   what: string;
@@ -64,4 +66,16 @@ export async function measureEach(
 
 export function percentile(sorted: number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+/** What the Deployment says of memory: an orchestrator that is measured is given as much. */
+export async function readMemorySettings(): Promise<Record<string, string>> {
+  const file = new URL("../../../infra/kubernetes/orchestrator/deployment.yaml", import.meta.url);
+  const documents = parseAllDocuments(await readFile(file, "utf8")).map((document) => document.toJS());
+  const { spec }: V1Deployment = documents.find(({ kind }) => kind === "Deployment");
+  const env = spec?.template.spec?.containers[0]?.env ?? [];
+  const names = ["NODE_OPTIONS", "MALLOC_ARENA_MAX"];
+  return Object.fromEntries(
+    env.filter(({ name }) => names.includes(name)).map(({ name, value = "" }) => [name, value]),
+  );
 }

@@ -3,14 +3,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createHierarchy, issueClientCertificate, loadAuthority } from "@cactus/core/pki";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RunView } from "../src/routes/run-view.ts";
-import { type Figure, measure, measureEach, percentile, reportFigures } from "./_figures.ts";
+import { type Figure, measure, measureEach, percentile, readMemorySettings, reportFigures } from "./_figures.ts";
 import { control, listObjects } from "./_installation.ts";
 import { type KillableInstallation, startKillableInstallation } from "./_orchestrator-process.ts";
 
 const figures: Figure[] = [];
 let installation: KillableInstallation;
 beforeAll(async () => {
-  installation = await startKillableInstallation();
+  installation = await startKillableInstallation(await readMemorySettings());
 });
 afterAll(async () => {
   await installation[Symbol.asyncDispose]();

@@ -1,11 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { V1Deployment } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { parseAllDocuments } from "yaml";
 import type { RunView } from "../src/routes/run-view.ts";
 import { askEdge } from "./_edge.ts";
-import { type Figure, measure, measureEach, percentile, reportFigures } from "./_figures.ts";
+import { type Figure, measure, measureEach, percentile, readMemorySettings, reportFigures } from "./_figures.ts";
 import { listObjects } from "./_installation.ts";
 import { type KillableInstallation, startKillableInstallation } from "./_orchestrator-process.ts";
 import { type StubNode, startStubNode } from "./_stub-node.ts";
@@ -29,18 +26,6 @@ afterAll(async () => {
   await installation[Symbol.asyncDispose]();
   await reportFigures(figures);
 });
-
-/** What the Deployment says of memory. */
-async function readMemorySettings(): Promise<Record<string, string>> {
-  const file = new URL("../../../infra/kubernetes/orchestrator/deployment.yaml", import.meta.url);
-  const documents = parseAllDocuments(await readFile(file, "utf8")).map((document) => document.toJS());
-  const { spec }: V1Deployment = documents.find(({ kind }) => kind === "Deployment");
-  const env = spec?.template.spec?.containers[0]?.env ?? [];
-  const names = ["NODE_OPTIONS", "MALLOC_ARENA_MAX"];
-  return Object.fromEntries(
-    env.filter(({ name }) => names.includes(name)).map(({ name, value = "" }) => [name, value]),
-  );
-}
 
 const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)} s`;
 
