@@ -9,17 +9,18 @@ const root = new URL("..", import.meta.url).pathname;
 const homes = ["apps", "packages"].flatMap((folder) =>
   readdirSync(join(root, folder)).map((name) => join(folder, name)),
 );
-const suites = ["interop", "kubernetes", "crash", "bench"];
+const suites = ["interop", "kubernetes", "crash", "bench", "kubernetes-bench"];
 
 /**
  * One vitest project per package, run on the TypeScript sources.
  * In place of the tests (`*.test.ts`), `--mode interop` picks the suite that needs tools beside Node (`*.interop.ts`), and
  * `--mode kubernetes` the one on a real Kubernetes (`*.kubernetes.ts`), which is brought up for it; `--mode crash` kills
- * the orchestrator at each of its effects (`*.crash.ts`); `--mode bench` measures (`*.bench.ts`).
+ * the orchestrator at each of its effects (`*.crash.ts`); `--mode bench` measures (`*.bench.ts`), `--mode kubernetes-bench`
+ * on that real Kubernetes (`*.kubernetes-bench.ts`).
  */
 export default defineConfig(({ mode }) => {
   const suite = suites.includes(mode) ? mode : "test";
-  const onKubernetes = suite === "kubernetes";
+  const onKubernetes = suite.startsWith("kubernetes");
   const projects = [...homes, "infra/test-cluster"].map((folder): TestProjectInlineConfiguration => {
     const home = join(root, folder);
     return {

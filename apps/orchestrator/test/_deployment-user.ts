@@ -20,6 +20,12 @@ export interface LiveRun {
   events: RunEvent[];
 }
 
+/** Milliseconds between two of a run's events. */
+export function between({ events }: LiveRun, from: string, to: string): number {
+  const at = (kind: string): number => Date.parse(events.find((event) => event.kind === kind)?.at ?? "");
+  return at(to) - at(from);
+}
+
 /** Waits until the API is reached: each of nginx's workers learns of a change by itself, so one answer is not enough. */
 export async function untilServed({ client }: Pick<DeploymentUser, "client">): Promise<void> {
   await vi.waitFor(async () => {

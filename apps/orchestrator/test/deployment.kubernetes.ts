@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RbacAuthorizationV1Api } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { ACCOUNT, type Deployment, startDeployment } from "./_deployment.ts";
-import { type DeploymentUser, type LiveRun, openUser, untilServed } from "./_deployment-user.ts";
+import { between, type DeploymentUser, type LiveRun, openUser, untilServed } from "./_deployment-user.ts";
 import { killContainer, leaveOrphans, listObjects, refuseServices } from "./_mischief.ts";
 
 /** Long tests: a Pod takes its seconds on a busy machine, and a rollout waits for each. */
@@ -33,12 +33,6 @@ async function finalise(runs: LiveRun[]): Promise<void> {
 /** Serves the device; a worker of nginx that has not heard of the route yet answers 503, for a second at most. */
 async function expectServed(run: LiveRun): Promise<void> {
   await expect.poll(() => user.visit(run), { timeout: 5_000 }).toBe(200);
-}
-
-/** Milliseconds between two of a run's events. */
-function between({ events }: LiveRun, from: string, to: string): number {
-  const at = (kind: string): number => Date.parse(events.find((event) => event.kind === kind)?.at ?? "");
-  return at(to) - at(from);
 }
 
 function middle(numbers: number[]): number {

@@ -64,6 +64,8 @@ async function doJob(job: Job, point: KillPoint | undefined): Promise<Outcome> {
   const run = await job.use(orchestrator, () => {
     effects.isCounting = true;
   });
+  // What it does while it is stopped is not the job's, and nobody would stop it once more.
+  effects.isCounting = false;
   const kinds = (await orchestrator.user.story(run.runId)).map(({ kind }) => kind);
   expectStagesOnce(kinds);
   return { run, isReached: effects.isReached, counts: new Map(effects.counts) };
@@ -203,8 +205,9 @@ test.each([wholeJob, sweepJob, queueJob])(
     const rows = points.map((point) => `${describePoint(point).padEnd(64)} ${describeOutcome(outcomes.get(point))}`);
     process.stdout.write(`\n${job.name}: killed at ${points.length} points:\n${rows.join("\n")}\n`);
     for (const [point, outcome] of outcomes) checkOutcome(job, point, outcome);
-    const missed = [...outcomes.values()].filter(({ isReached }) => !isReached);
-    expect(missed.length).toBeLessThan(Math.max(1, points.length / 10));
+    // How often it does a thing may differ; that it does it may not.
+    const missed = points.filter((point) => point.occurrence === 1 && outcomes.get(point)?.isReached !== true);
+    expect(missed.length).toBeLessThan(points.length / 10 + 1);
     expect(await listObjects(cluster)).toEqual([]);
   },
   900_000,
