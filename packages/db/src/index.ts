@@ -10,10 +10,11 @@ export {
   QueueFullError,
   tellQueue,
 } from "./queries/admission.ts";
-export { findArtifact, type NewArtifact, readArtifact, storeArtifact } from "./queries/artifacts.ts";
+export { deleteArtifact, findArtifact, type NewArtifact, readArtifact, storeArtifact } from "./queries/artifacts.ts";
 export { createCertificate, findCertificate, findCertificateByKey, getCertificate } from "./queries/certificates.ts";
 export { listEvents, RUN_EVENT_CHANNEL } from "./queries/events.ts";
 export { ensureInstallation } from "./queries/installation.ts";
+export { type Intention, writeIntention } from "./queries/intentions.ts";
 export {
   extendRun,
   type LiveRun,
@@ -24,20 +25,17 @@ export {
 } from "./queries/live-runs.ts";
 export {
   createRun,
-  deleteArtifact,
   findRun,
-  findRunOfTeststack,
   getLastStatus,
-  type Intention,
   type ListedRun,
   listRuns,
   type RunRecord,
-  writeIntention,
 } from "./queries/runs.ts";
 export { finishTask, leaseTask } from "./queries/tasks.ts";
 export {
   commitTransition,
   countTeststacks,
+  findRunOfTeststack,
   findTeststack,
   keepWake,
   LeaseLostError,

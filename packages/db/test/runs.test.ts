@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findArtifact, storeArtifact } from "../src/queries/artifacts.ts";
 import { listEvents } from "../src/queries/events.ts";
-import { findRun, listRuns, writeIntention } from "../src/queries/runs.ts";
+import { writeIntention } from "../src/queries/intentions.ts";
+import { findRun, listRuns } from "../src/queries/runs.ts";
 import { createTestDatabase, type TestDatabase } from "../src/testing/index.ts";
 import { createCaller, createTestRun } from "./_records.ts";
 

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Database } from "../src/database.ts";
 import { listen } from "../src/notifications.ts";
 import { appendEvent, listEvents } from "../src/queries/events.ts";
-import { findRun, writeIntention } from "../src/queries/runs.ts";
+import { writeIntention } from "../src/queries/intentions.ts";
+import { findRun } from "../src/queries/runs.ts";
 import {
   commitTransition,
   keepWake,

@@ -147,13 +147,8 @@ export async function hasObject(
   object: { kind: OwnedKind; namespace: string; name: string },
 ): Promise<boolean> {
   const { kind, namespace, name } = object;
-  try {
-    await CALLS[kind].read(cluster, { namespace, name });
-    return true;
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw toClusterError(error, `look for ${kind} ${name}`);
-  }
+  const found = await findOrNothing<object>(`${kind} ${name}`, () => CALLS[kind].read(cluster, { namespace, name }));
+  return found !== undefined;
 }
 
 /**
@@ -166,12 +161,16 @@ export async function hasLivingPod(
   pod: { namespace: string; name: string; uid: string },
 ): Promise<boolean> {
   const { namespace, name, uid } = pod;
+  const found = await findOrNothing(`Pod ${name}`, () => cluster.core.readNamespacedPod({ namespace, name }));
+  return found?.metadata?.uid === uid && found.metadata.deletionTimestamp === undefined;
+}
+
+async function findOrNothing<TObject>(what: string, read: () => Promise<TObject>): Promise<TObject | undefined> {
   try {
-    const { metadata } = await cluster.core.readNamespacedPod({ namespace, name });
-    return metadata?.uid === uid && metadata.deletionTimestamp === undefined;
+    return await read();
   } catch (error) {
-    if (isNotFound(error)) return false;
-    throw toClusterError(error, `look for Pod ${name}`);
+    if (isNotFound(error)) return undefined;
+    throw toClusterError(error, `look for ${what}`);
   }
 }
 

@@ -1,7 +1,7 @@
 import { type Kysely, sql, type Transaction } from "kysely";
 import type { Database } from "../database.ts";
 import { appendEvent } from "./events.ts";
-import { TESTSTACK_CHANNEL } from "./teststacks.ts";
+import { findRunOfTeststack, TESTSTACK_CHANNEL } from "./teststacks.ts";
 
 /** How many teststacks may be alive at once, and how many may wait for that. */
 export interface AdmissionLimits {
@@ -204,13 +204,6 @@ async function tellRunOf(
   teststackId: string,
   event: { kind: string; message: string; detail?: Record<string, unknown> },
 ): Promise<void> {
-  const runs = await trx
-    .selectFrom("run")
-    .select("id")
-    .where("teststack_id", "=", teststackId)
-    .where("ended_at", "is", null)
-    .orderBy("playlist_order")
-    .limit(1)
-    .execute();
-  for (const { id } of runs) await appendEvent(trx, { ...event, runId: id });
+  const run = await findRunOfTeststack(trx, teststackId);
+  if (run !== undefined) await appendEvent(trx, { ...event, runId: run.id });
 }

@@ -115,3 +115,8 @@ async function* inChunks(content: AsyncIterable<Uint8Array>, size: number): Asyn
   }
   if (length > 0) yield Buffer.concat(held);
 }
+
+/** Removes a run's artifact with its bytes. */
+export async function deleteArtifact(db: Kysely<Database>, runId: string): Promise<void> {
+  await db.deleteFrom("artifact").where("run_id", "=", runId).execute();
+}

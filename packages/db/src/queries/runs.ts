@@ -1,11 +1,10 @@
 import { type Kysely, sql, type Transaction } from "kysely";
 import type { Database } from "../database.ts";
 import type { Artifact } from "../schema/artifact.ts";
-import type { Finaliser, Run, RunStatus } from "../schema/run.ts";
+import type { Run, RunStatus } from "../schema/run.ts";
 import type { Teststack } from "../schema/teststack.ts";
 import { type AdmissionLimits, admitOrQueue } from "./admission.ts";
 import { appendEvent } from "./events.ts";
-import { wakeTeststack } from "./teststacks.ts";
 
 /** A run as its callers see it, with what other tables know of it. */
 export type RunRecord = Omit<Run, "procedure_yaml" | "last_status"> & {
@@ -19,24 +18,11 @@ export type RunRecord = Omit<Run, "procedure_yaml" | "last_status"> & {
 };
 
 /** What a list tells of a run. */
-export type ListedRun = Pick<
-  RunRecord,
-  | "id"
-  | "number"
-  | "procedure_id"
-  | "status"
-  | "finalised_by"
-  | "initialised_at"
-  | "all_criteria_met"
-  | "failure_reason"
-  | "failure_message"
-  | "created_at"
-  | "started_at"
-  | "finalised_at"
-  | JoinedColumn
->;
+export type ListedRun = Pick<RunRecord, ListedColumn | Exclude<keyof RunRecord, keyof Run>>;
 
-type JoinedColumn = Exclude<keyof RunRecord, keyof Run>;
+type ListedColumn = (typeof LISTED_COLUMNS)[number] extends `run.${infer TColumn extends keyof RunRecord}`
+  ? TColumn
+  : never;
 
 /** Whose runs: an owner's, or anybody's (administrators). */
 export interface Ownership {
@@ -147,17 +133,6 @@ export async function listRuns(
     .execute();
 }
 
-/** What the reconciler needs of the run that a teststack serves now. */
-export async function findRunOfTeststack(db: Kysely<Database>, teststackId: string): Promise<Run | undefined> {
-  return db
-    .selectFrom("run")
-    .selectAll()
-    .where("teststack_id", "=", teststackId)
-    .where("ended_at", "is", null)
-    .orderBy("playlist_order")
-    .executeTakeFirst();
-}
-
 export async function getLastStatus(
   db: Kysely<Database>,
   runId: string,
@@ -168,102 +143,6 @@ export async function getLastStatus(
     .where("id", "=", runId)
     .executeTakeFirstOrThrow();
   return { status: run.last_status, at: run.last_status_at };
-}
-
-export type Intention = "start" | "finalise" | "delete";
-
-/**
- * Writes what somebody wants of a run and wakes the reconciler. Writing the same once more changes nothing.
- * Which intentions a run's status allows is for the caller to check.
- */
-export async function writeIntention(
-  db: Kysely<Database>,
-  input: { runId: string; intention: Intention; by: Finaliser; actorId: string | null; requestId?: string },
-): Promise<void> {
-  await db.transaction().execute(async (trx) => {
-    await lockTeststackOf(trx, input.runId);
-    const written = await INTENTIONS[input.intention](trx, input);
-    if (written === undefined) return;
-    const message = INTENTION_MESSAGES[input.intention](input.by);
-    const kind = `${input.intention}_requested`;
-    await appendEvent(trx, { runId: input.runId, kind, message, detail: { by: input.by, actor: input.actorId } });
-    if (written.teststack_id !== null) await wakeTeststack(trx, written.teststack_id);
-  });
-}
-
-/** Whoever writes both locks the teststack before the run, as the reconciler does: the other way round is a deadlock. */
-async function lockTeststackOf(trx: Transaction<Database>, runId: string): Promise<void> {
-  await trx
-    .selectFrom("teststack")
-    .select("id")
-    .where("id", "=", (query) => query.selectFrom("run").select("teststack_id").where("id", "=", runId))
-    .forNoKeyUpdate()
-    .execute();
-}
-
-type Writer = (
-  trx: Transaction<Database>,
-  input: { runId: string; by: Finaliser; requestId?: string },
-) => Promise<{ teststack_id: string | null } | undefined>;
-
-const INTENTIONS: Record<Intention, Writer> = {
-  start: (trx, { runId, requestId }) =>
-    trx
-      .updateTable("run")
-      .set({ start_requested_at: sql<Date>`now()`, start_refusal: null, ...by(requestId) })
-      .where("id", "=", runId)
-      .where("status", "=", "initialised")
-      .where("start_requested_at", "is", null)
-      .returning("teststack_id")
-      .executeTakeFirst(),
-  finalise: (trx, { runId, by: finaliser, requestId }) =>
-    trx
-      .updateTable("run")
-      .set({
-        finalise_requested_at: sql<Date>`now()`,
-        finalise_requested_by: finaliser,
-        status: "finalising",
-        ...by(requestId),
-      })
-      .where("id", "=", runId)
-      .where("status", "in", ["provisioning", "initialised", "started"])
-      .where("finalise_requested_at", "is", null)
-      .returning("teststack_id")
-      .executeTakeFirst(),
-  delete: async (trx, { runId, requestId }) => {
-    const run = await trx
-      .updateTable("run")
-      .set({ deleted_at: sql<Date>`now()`, ...by(requestId) })
-      .where("id", "=", runId)
-      .where("deleted_at", "is", null)
-      .returning(["teststack_id", "ended_at"])
-      .executeTakeFirst();
-    if (run?.ended_at != null) await deleteArtifact(trx, runId);
-    return run;
-  },
-};
-
-/** What is not wished in a request (but by the sweep, say) leaves the latest one's id as it is. */
-function by(requestId: string | undefined): { request_id?: string } {
-  return requestId === undefined ? {} : { request_id: requestId };
-}
-
-const INTENTION_MESSAGES: Record<Intention, (by: Finaliser) => string> = {
-  start: () => "Start requested.",
-  finalise: (by) => FINALISE_MESSAGES[by],
-  delete: () => "Deletion requested.",
-};
-
-const FINALISE_MESSAGES: Record<Finaliser, string> = {
-  client: "Finalise requested.",
-  timeout: "No client has been heard of for the idle time: the run is finalised.",
-  lifetime: "The longest life of a test run is over: it is finalised.",
-  admin: "Finalise requested by an administrator.",
-};
-
-/** Removes a run's artifact with its bytes. */
-export async function deleteArtifact(db: Kysely<Database>, runId: string): Promise<void> {
-  await db.deleteFrom("artifact").where("run_id", "=", runId).execute();
 }
 
 function selectRuns(db: Kysely<Database>) {

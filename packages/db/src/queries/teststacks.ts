@@ -1,6 +1,6 @@
 import { type Kysely, sql, type Transaction, type Updateable } from "kysely";
 import type { Database } from "../database.ts";
-import type { RunStatus, RunTable } from "../schema/run.ts";
+import type { Run, RunStatus, RunTable } from "../schema/run.ts";
 import type { Teststack, TeststackPhase, TeststackTable } from "../schema/teststack.ts";
 import { appendEvent, type NewEvent } from "./events.ts";
 import { isPresent } from "./presence.ts";
@@ -164,6 +164,17 @@ function neverBack({ status, ...set }: Updateable<RunTable>): Updateable<RunTabl
 
 export async function findTeststack(db: Kysely<Database>, teststackId: string): Promise<Teststack | undefined> {
   return db.selectFrom("teststack").selectAll().where("id", "=", teststackId).executeTakeFirst();
+}
+
+/** The run that a teststack serves now. */
+export async function findRunOfTeststack(db: Kysely<Database>, teststackId: string): Promise<Run | undefined> {
+  return db
+    .selectFrom("run")
+    .selectAll()
+    .where("teststack_id", "=", teststackId)
+    .where("ended_at", "is", null)
+    .orderBy("playlist_order")
+    .executeTakeFirst();
 }
 
 /** Everything that is not gone yet: what the cluster may hold objects of. */
