@@ -79,3 +79,9 @@ export async function readMemorySettings(): Promise<Record<string, string>> {
     env.filter(({ name }) => names.includes(name)).map(({ name, value = "" }) => [name, value]),
   );
 }
+
+/** Values of an orchestrator's metrics that have no labels. */
+export async function readMetrics(orchestratorUrl: string, ...names: string[]): Promise<number[]> {
+  const text = await (await fetch(`${orchestratorUrl}/metrics`)).text();
+  return names.map((name) => Number(new RegExp(`^${name} (\\S+)`, "m").exec(text)?.[1]));
+}

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { TestDatabase } from "@cactus/db/testing";
 import { startTestCluster, type TestCluster } from "./_cluster.ts";
+import { readMetrics } from "./_figures.ts";
 import { openUser, type TestUser } from "./_installation.ts";
 import { prepareSurroundings, type TestOrchestrator, toTestOrchestrator } from "./_orchestrator.ts";
 
@@ -99,8 +100,7 @@ export async function prepareOrchestratorProcess(options: OrchestratorProcessOpt
       return replica.log;
     },
     async residentBytes() {
-      const metrics = await (await fetch(`${replica.url}/metrics`)).text();
-      return Number(/^process_resident_memory_bytes (\S+)/m.exec(metrics)?.[1]);
+      return (await readMetrics(replica.url, "process_resident_memory_bytes"))[0] ?? Number.NaN;
     },
     kill: replica.kill,
     start: replica.start,

@@ -3,7 +3,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createHierarchy, issueClientCertificate, loadAuthority } from "@cactus/core/pki";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RunView } from "../src/routes/run-view.ts";
-import { type Figure, measure, measureEach, percentile, readMemorySettings, reportFigures } from "./_figures.ts";
+import {
+  type Figure,
+  measure,
+  measureEach,
+  percentile,
+  readMemorySettings,
+  readMetrics,
+  reportFigures,
+} from "./_figures.ts";
 import { control, listObjects } from "./_installation.ts";
 import { type KillableInstallation, startKillableInstallation } from "./_orchestrator-process.ts";
 
@@ -33,14 +41,12 @@ async function untilStarted(runId: string): Promise<void> {
 }
 
 async function countQueries(): Promise<number> {
-  const text = await (await fetch(`${installation.url}/metrics`)).text();
-  return Number(/^cactus_database_queries_total (\d+)/m.exec(text)?.[1]);
+  return (await readMetrics(installation.url, "cactus_database_queries_total"))[0] ?? Number.NaN;
 }
 
 /** CPU that the orchestrator has used, seconds. */
 async function readCpu(): Promise<number> {
-  const text = await (await fetch(`${installation.url}/metrics`)).text();
-  return Number(/^process_cpu_seconds_total (\S+)/m.exec(text)?.[1]);
+  return (await readMetrics(installation.url, "process_cpu_seconds_total"))[0] ?? Number.NaN;
 }
 
 async function finaliseAll(runIds: string[]): Promise<void> {

@@ -2,7 +2,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RunView } from "../src/routes/run-view.ts";
 import { askEdge } from "./_edge.ts";
-import { type Figure, measure, measureEach, percentile, readMemorySettings, reportFigures } from "./_figures.ts";
+import {
+  type Figure,
+  measure,
+  measureEach,
+  percentile,
+  readMemorySettings,
+  readMetrics,
+  reportFigures,
+} from "./_figures.ts";
 import { listObjects } from "./_installation.ts";
 import { type KillableInstallation, startKillableInstallation } from "./_orchestrator-process.ts";
 import { type StubNode, startStubNode } from "./_stub-node.ts";
@@ -57,11 +65,6 @@ async function finaliseAll(runIds: string[]): Promise<void> {
   await untilAll(runIds, "ended_at");
 }
 
-async function readMetrics(...names: string[]): Promise<number[]> {
-  const text = await (await fetch(`${installation.url}/metrics`)).text();
-  return names.map((name) => Number(new RegExp(`^${name} (\\S+)`, "m").exec(text)?.[1]));
-}
-
 test.each([100, 300])(
   "%i at once",
   async (count) => {
@@ -106,9 +109,13 @@ test("1,000 live", async () => {
   figures.push({ what: "1,000 routes made, 500 at once: lost", value: String(lost), target: "0" });
 
   // At rest, a sweep now and then.
-  const [cpuBefore = 0] = await readMetrics("process_cpu_seconds_total");
+  const [cpuBefore = 0] = await readMetrics(installation.url, "process_cpu_seconds_total");
   const restMs = await measure(() => sleep(45_000));
-  const [cpuAfter = 0, resident = 0] = await readMetrics("process_cpu_seconds_total", "process_resident_memory_bytes");
+  const [cpuAfter = 0, resident = 0] = await readMetrics(
+    installation.url,
+    "process_cpu_seconds_total",
+    "process_resident_memory_bytes",
+  );
   figures.push(
     {
       what: "1,000 live, with the Deployment's limits: memory",
@@ -128,11 +135,22 @@ test("1,000 live", async () => {
   const silent = [...node.simulators.values()].slice(0, 100);
   for (const simulator of silent) simulator.setFaults({ silent: true });
   await sleep(16_000);
-  const [sumBefore = 0, countBefore = 0] = await readMetrics("cactus_sweep_seconds_sum", "cactus_sweep_seconds_count");
+  const [sumBefore = 0, countBefore = 0] = await readMetrics(
+    installation.url,
+    "cactus_sweep_seconds_sum",
+    "cactus_sweep_seconds_count",
+  );
   await expect
-    .poll(async () => (await readMetrics("cactus_sweep_seconds_count"))[0], { timeout: 120_000, interval: 500 })
+    .poll(async () => (await readMetrics(installation.url, "cactus_sweep_seconds_count"))[0], {
+      timeout: 120_000,
+      interval: 500,
+    })
     .toBeGreaterThan(countBefore);
-  const [sumAfter = 0, countAfter = 1] = await readMetrics("cactus_sweep_seconds_sum", "cactus_sweep_seconds_count");
+  const [sumAfter = 0, countAfter = 1] = await readMetrics(
+    installation.url,
+    "cactus_sweep_seconds_sum",
+    "cactus_sweep_seconds_count",
+  );
   figures.push({
     what: "sweep of 1,000, of which 100 are black-holed",
     value: `${((sumAfter - sumBefore) / (countAfter - countBefore)).toFixed(1)} s`,

@@ -2,7 +2,6 @@ import type { Cluster, ObjectWatch } from "@cactus/core/kubernetes";
 import type { RunnerClient } from "@cactus/core/runner";
 import { commitTransition, type Run, type Teststack, type Transition } from "@cactus/db";
 import type { Deps } from "../deps.ts";
-import type { Metrics } from "../metrics.ts";
 import type { TeststackPlans } from "../teststack-plans.ts";
 
 /** What the reconciler works with beside {@link Deps}. */
@@ -31,7 +30,7 @@ export type Outcome = Pick<Transition, "teststack" | "events"> & { run?: NonNull
 
 /** The means to write; each write is made on top of the one before. */
 export function createCommit(
-  deps: Pick<Deps, "db" | "metrics">,
+  deps: Pick<Deps, "db" | "metrics" | "now">,
   owner: string,
   { teststack, run }: { teststack: Teststack; run: Run | undefined },
 ): StepContext["commit"] {
@@ -47,14 +46,15 @@ export function createCommit(
     });
     // What is part of a transaction may still come to nothing, and be tried again.
     if (!db.isTransaction) version = next;
-    if (outcome.teststack?.phase !== undefined) measurePhase(deps.metrics, teststack);
+    if (outcome.teststack?.phase !== undefined) measurePhase(deps, teststack);
   };
 }
 
 /** What a teststack spent in the queue is not spent in its first phase. */
-function measurePhase(metrics: Metrics, { phase, phase_since, admitted_at, created_at }: Teststack): void {
+function measurePhase({ metrics, now }: Pick<Deps, "metrics" | "now">, teststack: Teststack): void {
+  const { phase, phase_since, admitted_at, created_at } = teststack;
   const since = phase === "requested" && admitted_at !== null ? admitted_at : phase_since;
-  metrics.phaseSeconds.observe({ phase }, Math.max(0, (Date.now() - since.getTime()) / 1000));
+  metrics.phaseSeconds.observe({ phase }, Math.max(0, (now().getTime() - since.getTime()) / 1000));
   if (phase !== "requested" || admitted_at === null) return;
   metrics.queueSeconds.observe(Math.max(0, (admitted_at.getTime() - created_at.getTime()) / 1000));
 }

@@ -121,7 +121,7 @@ export const runsRoutes = {
     }),
 
   follow: userProcedure.input(followInput).subscription(async ({ ctx, input, signal = NEVER }) => {
-    // Asked before the stream begins, so that a refusal is an answer of its own and not the end of a stream.
+    // Asked before any event is read: a refusal is the first and only thing that the stream tells.
     const { id: runId } = await getRun(ctx, input);
     const stream = ctx.streams.open(ctx.caller.userId, signal);
     return sendEvents(ctx, { runId, after: Number(input.lastEventId ?? 0), signal }, stream);

@@ -9,7 +9,7 @@ export interface Task {
 }
 
 const TICK_MS = 1_000;
-/** A replica that dies while it does a task holds it up for no longer than this. */
+/** A replica that hangs in a task holds it up for no longer than this; one that is gone, for a few seconds. */
 const LEASE_SECONDS = 60;
 
 /**
@@ -32,7 +32,7 @@ export function startTasks(deps: Pick<Deps, "db" | "logger" | "replicaId">, task
     }
   }
 
-  // Not by the clock of the machine, which may be set: one that is set back would be silent until then.
+  // Not by the machine's clock, which may be set.
   const ticking = setInterval(() => {
     for (const task of tasks) {
       if (running.has(task.name)) continue;
