@@ -31,6 +31,8 @@ export default defineConfig(({ mode }) => {
         include: [`{src,test}/**/*.${suite}.ts`],
         testTimeout: 60_000,
         hookTimeout: 60_000,
+        // What comes soon comes later on a machine that stalls.
+        expect: { poll: { timeout: 30_000 } },
       },
     };
   });
