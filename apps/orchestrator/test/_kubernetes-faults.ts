@@ -9,6 +9,8 @@ export type Fault =
   | { answer: 504; afterwards: true }
   /** A watch that begins and then ends with this event. */
   | { event: 410 }
+  /** Does it once this is over. */
+  | { after: () => Promise<void> }
   /** A watch that begins, stays open and says nothing. */
   | { silent: true };
 
@@ -76,6 +78,10 @@ async function goWrong(exchange: Exchange, fault: Fault): Promise<void> {
   if ("answer" in fault) {
     if ("afterwards" in fault) await (await exchange.forward({ anyway: true })).body.arrayBuffer();
     return refuse(exchange, fault);
+  }
+  if ("after" in fault) {
+    await fault.after();
+    return exchange.pass(await exchange.forward());
   }
   outgoing.writeHead(200, { "content-type": "application/json" }).flushHeaders();
   if ("event" in fault) outgoing.end(`${JSON.stringify({ type: "ERROR", object: toStatus(fault.event) })}\n`);

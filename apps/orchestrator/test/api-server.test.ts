@@ -143,6 +143,30 @@ describe.concurrent("an API server that", () => {
   });
 });
 
+test("a run that is deleted just while its teststack is seen to be gone leaves no result", async () => {
+  await using site = await openSite(cluster);
+  const { user, kubernetes, database } = site;
+  const { run } = await user.createLive("ALL-01");
+  const { runId } = run;
+  const isLooked = Promise.withResolvers<void>();
+  // What is asked last: whether the owner is still there.
+  const deletes = async () => {
+    await user.ask("runs.delete", { runId });
+    isLooked.resolve();
+  };
+  kubernetes.fail("GET statefulsets", { after: deletes });
+  await user.ask("runs.finalise", { runId });
+  await isLooked.promise;
+  const kinds = async () => {
+    const events = database.db.selectFrom("event").select("kind").where("run_id", "=", runId).orderBy("number");
+    return (await events.execute()).map(({ kind }) => kind);
+  };
+  await vi.waitFor(async () => expect(await kinds()).toContain("gone"), SOON);
+  expect((await kinds()).slice(-3)).toEqual(["deleting", "delete_requested", "gone"]);
+  expect(await database.db.selectFrom("artifact").select("id").execute()).toEqual([]);
+  expect(await site.listObjects()).toEqual([]);
+});
+
 describe("a template, while a teststack is made from it,", () => {
   /** A run whose StatefulSet is there, and whose Service the API server refuses until it is let go on. */
   async function holdSpawn(): Promise<{ site: Site; runId: string; letGo: () => void }> {

@@ -10,7 +10,13 @@ export {
   QueueFullError,
   tellQueue,
 } from "./queries/admission.ts";
-export { deleteArtifact, findArtifact, type NewArtifact, readArtifact, storeArtifact } from "./queries/artifacts.ts";
+export {
+  deleteArtifactOfDeleted,
+  findArtifact,
+  type NewArtifact,
+  readArtifact,
+  storeArtifact,
+} from "./queries/artifacts.ts";
 export { createCertificate, findCertificate, findCertificateByKey, getCertificate } from "./queries/certificates.ts";
 export { listEvents, RUN_EVENT_CHANNEL } from "./queries/events.ts";
 export { ensureInstallation } from "./queries/installation.ts";

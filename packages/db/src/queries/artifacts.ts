@@ -116,7 +116,12 @@ async function* inChunks(content: AsyncIterable<Uint8Array>, size: number): Asyn
   if (length > 0) yield Buffer.concat(held);
 }
 
-/** Removes a run's artifact with its bytes. */
-export async function deleteArtifact(db: Kysely<Database>, runId: string): Promise<void> {
-  await db.deleteFrom("artifact").where("run_id", "=", runId).execute();
+/** Removes the artifact of a run that its user has deleted, with its bytes; that of any other run stays. */
+export async function deleteArtifactOfDeleted(db: Kysely<Database>, runId: string): Promise<void> {
+  await db
+    .deleteFrom("artifact")
+    .where("run_id", "in", (query) =>
+      query.selectFrom("run").select("id").where("id", "=", runId).where("deleted_at", "is not", null),
+    )
+    .execute();
 }

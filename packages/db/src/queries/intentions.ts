@@ -1,7 +1,7 @@
 import { type Kysely, sql, type Transaction } from "kysely";
 import type { Database } from "../database.ts";
 import type { Finaliser } from "../schema/run.ts";
-import { deleteArtifact } from "./artifacts.ts";
+import { deleteArtifactOfDeleted } from "./artifacts.ts";
 import { appendEvent } from "./events.ts";
 import { wakeTeststack } from "./teststacks.ts";
 
@@ -73,7 +73,7 @@ const INTENTIONS: Record<Intention, Writer> = {
       .where("deleted_at", "is", null)
       .returning(["teststack_id", "ended_at"])
       .executeTakeFirst();
-    if (run?.ended_at != null) await deleteArtifact(trx, runId);
+    if (run?.ended_at != null) await deleteArtifactOfDeleted(trx, runId);
     return run;
   },
 };
