@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TestDatabase } from "@cactus/db/testing";
 import { Agent, fetch } from "undici";
@@ -128,16 +129,25 @@ export interface RunnerCall {
   teststack: string;
   path: string;
   at: number;
+  /** The same call before, if there was one. */
+  before?: RunnerCall;
+  /** Whether who made the one before had let go of the connection by then, as one does who dies. */
+  hasLeft?: boolean;
 }
 
 /** Notes what runners are asked through the API server of this process's local cluster. */
 export function watchRunnerCalls(): Disposable & { calls: RunnerCall[] } {
   const calls: RunnerCall[] = [];
+  const latest = new Map<string, { call: RunnerCall; socket: Socket }>();
   const note = (message: unknown): void => {
-    const { method, url = "" } = (message as { request: IncomingMessage }).request;
+    const { method, url = "", socket } = (message as { request: IncomingMessage }).request;
     const [, teststack, path] = /\/services\/http:([^:/]+):\d+\/proxy(\/\w+)$/.exec(url) ?? [];
-    if (method === "POST" && teststack !== undefined && path !== undefined)
-      calls.push({ teststack, path, at: Date.now() });
+    if (method !== "POST" || teststack === undefined || path === undefined) return;
+    const before = latest.get(`${teststack} ${path}`);
+    const again = before && { before: before.call, hasLeft: before.socket.destroyed };
+    const call = { teststack, path, at: Date.now(), ...again };
+    calls.push(call);
+    latest.set(`${teststack} ${path}`, { call, socket });
   };
   subscribe("http.server.request.start", note);
   return { calls, [Symbol.dispose]: () => void unsubscribe("http.server.request.start", note) };

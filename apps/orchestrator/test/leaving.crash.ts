@@ -9,6 +9,8 @@ import type { Replica } from "./_orchestrator-process.ts";
 import { Follower, prepareReplicas, type Replicas } from "./_replicas.ts";
 
 const LONG = 180_000;
+/** Long enough for the other replicas to start meanwhile, also on a machine that has much to do. */
+const FINALIZE_SECONDS = 15;
 
 let installation: Replicas;
 beforeAll(async () => {
@@ -46,7 +48,7 @@ async function createHeldRun(): Promise<HeldRun> {
   const { client } = await installation.connect(() => holder);
   const { run, follower } = await createLive(client, "ALL-01");
   const { runId } = run;
-  await control(installation.cluster, run, { finalizeSeconds: 8 });
+  await control(installation.cluster, run, { finalizeSeconds: FINALIZE_SECONDS });
   await client.runs.finalise.mutate({ runId });
   await follower.until("collecting");
   await Promise.all(others.map((replica) => replica.start()));

@@ -107,7 +107,8 @@ const wholeJob: Job = {
 const sweepJob: Job = {
   name: "left alone: warned of, then finalised by the sweep",
   isOwn: (effect) => /^write of run |^commit of run/.test(effect),
-  variables: { IDLETEARDOWNTASK_MAX_LIFETIME_SECONDS: "6" },
+  // It is warned of after half of the time: long after it is live, however slow the machine is.
+  variables: { IDLETEARDOWNTASK_MAX_LIFETIME_SECONDS: "14", IDLETEARDOWNTASK_IDLE_TIMEOUT_SECONDS: "14" },
   finalisedBy: "lifetime",
   async use(orchestrator, count) {
     const runId = await create(orchestrator, "ALL-02", "once");
