@@ -79,6 +79,10 @@ const variables = {
   HTTP_LINGER_SECONDS: wholeNumber(0, 600)
     .default(0)
     .describe("when stopped: how long new requests are still answered, while `/readyz` already says 503"),
+  KUBECONFIG: z
+    .string()
+    .optional()
+    .describe("how the cluster is reached from outside; without it `~/.kube/config`, or a Pod's service account"),
   LOG_LEVEL: z
     .enum(["trace", "debug", "info", "warn", "error", "silent"])
     .default("info")

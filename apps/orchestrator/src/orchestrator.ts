@@ -96,7 +96,7 @@ async function createDeps(config: Config, stack: AsyncDisposableStack, signal: A
   });
   stack.defer(() => db.destroy());
   const { now } = stack.use(await openClock(db, logger));
-  const cluster = config.KUBERNETES_LOAD_CONFIG ? stack.use(openCluster(metrics)) : undefined;
+  const cluster = config.KUBERNETES_LOAD_CONFIG ? stack.use(openCluster(config, metrics)) : undefined;
   const pki = cluster && stack.use(watchCertificates(cluster, { config, logger }));
   const authority = openAuthorityStore({ pki, config, now });
   const plans = cluster && stack.use(new TeststackPlans(cluster, { config, installation, logger, now }));
@@ -124,8 +124,9 @@ async function createDeps(config: Config, stack: AsyncDisposableStack, signal: A
   };
 }
 
-function openCluster(metrics: Metrics): Cluster {
-  return connectCluster({ onRequest: (method) => metrics.kubernetesRequests.inc({ method }) });
+function openCluster({ KUBECONFIG: kubeconfig }: Config, metrics: Metrics): Cluster {
+  const onRequest = (method: string): void => metrics.kubernetesRequests.inc({ method });
+  return connectCluster({ ...(kubeconfig && { kubeconfig }), onRequest });
 }
 
 function watchTeststacks(

@@ -49,6 +49,7 @@ export async function startTestCluster(): Promise<TestCluster> {
     caPem: Buffer.from(secret.data?.["ca.crt"] ?? "", "base64").toString("utf8"),
     variables: {
       KUBERNETES_LOAD_CONFIG: "true",
+      KUBECONFIG: local.kubeconfigPath,
       TEST_EXECUTION_PORT: edge.port,
       EDGE_ADDRESS: `127.0.0.1:${edge.port}`,
       TESTSTACK_ACCESS: "proxy",

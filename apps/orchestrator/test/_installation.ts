@@ -44,7 +44,6 @@ const PATIENCE_MS = 45_000;
 export async function startTestInstallation(variables: Record<string, string> = {}): Promise<TestInstallation> {
   await using stack = new AsyncDisposableStack();
   const cluster = stack.use(await startTestCluster());
-  process.env["KUBECONFIG"] = cluster.local.kubeconfigPath;
   const orchestrator = stack.use(await startTestOrchestrator({ ...cluster.variables, ...variables }));
   const newUser: TestInstallation["newUser"] = async (subject, permissions) =>
     openUser(orchestrator, await orchestrator.sign({ sub: subject, ...(permissions && { permissions }) }));

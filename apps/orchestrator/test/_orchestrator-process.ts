@@ -120,9 +120,8 @@ export interface KillableInstallation extends OrchestratorProcess {
 export async function startKillableInstallation(variables: Record<string, string> = {}): Promise<KillableInstallation> {
   await using stack = new AsyncDisposableStack();
   const cluster = stack.use(await startTestCluster());
-  const kubeconfig = { KUBECONFIG: cluster.local.kubeconfigPath };
   const orchestrator = stack.use(
-    await prepareOrchestratorProcess({ variables: { ...cluster.variables, ...kubeconfig, ...variables } }),
+    await prepareOrchestratorProcess({ variables: { ...cluster.variables, ...variables } }),
   );
   await orchestrator.start();
   const owned = stack.move();

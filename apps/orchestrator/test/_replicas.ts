@@ -29,8 +29,7 @@ export interface Replicas extends AsyncDisposable {
 export async function prepareReplicas(count: number, variables: Record<string, string> = {}): Promise<Replicas> {
   await using stack = new AsyncDisposableStack();
   const cluster = stack.use(await startTestCluster());
-  const kubeconfig = { KUBECONFIG: cluster.local.kubeconfigPath };
-  const surroundings = stack.use(await prepareSurroundings({ ...cluster.variables, ...kubeconfig, ...variables }));
+  const surroundings = stack.use(await prepareSurroundings({ ...cluster.variables, ...variables }));
   const replicas = Array.from({ length: count }, () => stack.use(prepareReplica(surroundings.environment)));
   // Each call has a connection of its own: a kept one may be ended by the other side just as it is used again.
   const agent = new Agent({ pipelining: 0 });

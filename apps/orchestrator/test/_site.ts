@@ -58,9 +58,8 @@ export async function openSite(cluster: TestCluster, options: SiteOptions = {}):
   const kubeconfig = join(folder, "kubeconfig");
   const setKubernetesUser = (user: object) => writeKubeconfig(kubeconfig, { port: apiServer.port, user });
   await setKubernetesUser(options.kubernetesUser ?? {});
-  const { url } = stack.use(
-    await startOne(kubeconfig, { ...environment, ORCHESTRATOR_DATABASE_URL: postgresUrl.href }),
-  );
+  const places = { KUBECONFIG: kubeconfig, ORCHESTRATOR_DATABASE_URL: postgresUrl.href };
+  const { url } = stack.use(await startOrchestrator(parseConfig({ ...environment, ...places })));
   const orchestrator = toTestOrchestrator({ ...surroundings, database }, () => url);
   const user = openUser(orchestrator, await surroundings.sign({ sub: "tester" }));
   const owned = stack.move();
@@ -85,16 +84,4 @@ export async function openSite(cluster: TestCluster, options: SiteOptions = {}):
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-let starting: Promise<unknown> = Promise.resolve();
-
-/** One after the other: the kubeconfig is found by a variable of the whole process. */
-function startOne(kubeconfig: string, environment: Record<string, string>): Promise<AsyncDisposable & { url: string }> {
-  const started = starting.then(async () => {
-    process.env["KUBECONFIG"] = kubeconfig;
-    return startOrchestrator(parseConfig(environment));
-  });
-  starting = started.catch(() => {});
-  return started;
 }

@@ -141,6 +141,39 @@ describe.concurrent("an API server that", () => {
     }
     await rm(folder, { recursive: true });
   });
+
+  test("is not spoken to while the kubeconfig's plugin hangs: said so, and it goes on when that answers again", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "cactus-plugin-"));
+    const [file, hanging] = [join(folder, "token"), join(folder, "hanging")];
+    const apiVersion = "client.authentication.k8s.io/v1";
+    const tell = (token: string) =>
+      writeFile(file, JSON.stringify({ apiVersion, kind: "ExecCredential", status: { token } }));
+    const script = `while [ -e ${hanging} ]; do sleep 0.1; done; cat ${file}`;
+    await tell("old");
+    await using site = await openSite(cluster, {
+      kubernetesUser: { exec: { apiVersion, command: "sh", args: ["-c", script] } },
+    });
+    const { user, kubernetes } = site;
+    kubernetes.requireToken("old");
+    const { run } = await user.createLive("ALL-01");
+    await writeFile(hanging, "");
+    await tell("new");
+    kubernetes.requireToken("new");
+    site.cutKubernetes();
+    const { runId } = await user.create("ALL-01");
+    await vi.waitFor(async () => {
+      const why = /Could not create StatefulSet ts-\w+: the cluster does not answer\./;
+      expect(await tellsOf(site, runId)).toMatch(why);
+    }, SOON);
+    expect((await user.call("runs.status", run)).error?.reason).toBe("unavailable");
+    await rm(hanging);
+    for (const each of [run.runId, runId]) {
+      await settled(site, each, ({ status }) => status === "started");
+      await insist(site, "runs.finalise", { runId: each });
+      expectResult(await gone(site, each), "whole");
+    }
+    await rm(folder, { recursive: true });
+  });
 });
 
 test("a run that is deleted just while its teststack is seen to be gone leaves no result", async () => {

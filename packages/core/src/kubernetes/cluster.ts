@@ -1,3 +1,5 @@
+import { type SpawnOptions, spawn } from "node:child_process";
+import { delimiter } from "node:path";
 import {
   type ApiConstructor,
   type ApiType,
@@ -15,7 +17,7 @@ import {
 import type { Dispatcher } from "undici";
 
 export interface ClusterOptions {
-  /** A kubeconfig file; left out, what `kubectl` and Pods use by default: `KUBECONFIG`, `~/.kube/config`, the service account. */
+  /** A kubeconfig file, or several as in `KUBECONFIG`; left out, what `kubectl` and Pods use by default: `KUBECONFIG`, `~/.kube/config`, the service account. */
   kubeconfig?: string;
   /** Limit of each call, seconds. */
   timeoutSeconds?: number;
@@ -58,13 +60,14 @@ export function connectCluster(options: ClusterOptions = {}): Cluster {
   };
 }
 
-/** Credentials that are refused are read anew at most this often. */
+/** Credentials that are refused, or not to be had, are read anew at most this often. */
 const RENEW_PAUSE_MS = 5_000;
 
 /**
  * The client library opens a TLS connection for every call and sets no time limit; here all calls share one
  * dispatcher, which keeps its connections, and none waits for ever. The library also reads the kubeconfig once and keeps a
- * token until it says that it has expired; here all is read anew, and a plugin asked anew, when the server refuses it.
+ * token until it says that it has expired; here all is read anew, and a plugin asked anew, when the server refuses it. And
+ * it waits for a plugin for ever; here that is ended.
  */
 class KeepAliveKubeConfig extends KubeConfig {
   readonly #options: ClusterOptions;
@@ -81,7 +84,12 @@ class KeepAliveKubeConfig extends KubeConfig {
   override async applySecurityAuthentication(context: RequestContext): Promise<void> {
     const { timeoutSeconds = 15, onRequest } = this.#options;
     const credentials = this.#credentials;
-    await credentials.config.applySecurityAuthentication(context);
+    try {
+      await within(timeoutSeconds, credentials.config.applySecurityAuthentication(context));
+    } catch (error) {
+      this.#renew();
+      throw error;
+    }
     credentials.dispatcher ??= context.getDispatcher();
     if (credentials.dispatcher !== undefined) context.setDispatcher(credentials.dispatcher);
     if (context.getSignal() === undefined) context.setSignal(AbortSignal.timeout(timeoutSeconds * 1000));
@@ -129,13 +137,38 @@ interface Credentials {
 
 function readCredentials(options: ClusterOptions): Credentials {
   const config = new Http1KubeConfig();
+  limitPlugins(config);
   load(config, options);
   return { config };
 }
 
+/** A plugin that has not told the credentials by then is ended, seconds. */
+const PLUGIN_SECONDS = 10;
+
+/** The library starts plugins by a function of its own, which it lets nobody set by its types. */
+function limitPlugins(config: KubeConfig): void {
+  const { authenticators } = config as unknown as { authenticators: { execFn?: typeof spawn }[] };
+  const limits = { timeout: PLUGIN_SECONDS * 1000, killSignal: "SIGKILL" } as const;
+  const start = (command: string, args: string[], options: SpawnOptions) =>
+    spawn(command, args, { ...options, ...limits });
+  for (const each of authenticators) if (each.execFn !== undefined) each.execFn = start as typeof spawn;
+}
+
+async function within(seconds: number, promise: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`no credentials within ${seconds} s`)), seconds * 1000);
+  await Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
+}
+
 function load(config: KubeConfig, { kubeconfig }: ClusterOptions): void {
   if (kubeconfig === undefined) config.loadFromDefault();
-  else config.loadFromFile(kubeconfig);
+  else for (const file of kubeconfig.split(delimiter).filter((path) => path !== "")) config.mergeConfig(readKubeconfig(file));
+}
+
+function readKubeconfig(file: string): KubeConfig {
+  const config = new KubeConfig();
+  config.loadFromFile(file);
+  return config;
 }
 
 /** An option of the connector behind it that the library does not name. */
