@@ -162,7 +162,9 @@ async function within(seconds: number, promise: Promise<void>): Promise<void> {
 
 function load(config: KubeConfig, { kubeconfig }: ClusterOptions): void {
   if (kubeconfig === undefined) config.loadFromDefault();
-  else for (const file of kubeconfig.split(delimiter).filter((path) => path !== "")) config.mergeConfig(readKubeconfig(file));
+  else
+    for (const file of kubeconfig.split(delimiter).filter((path) => path !== ""))
+      config.mergeConfig(readKubeconfig(file));
 }
 
 function readKubeconfig(file: string): KubeConfig {

@@ -75,10 +75,10 @@ export function actionContext(
         if (Buffer.concat(said).length < MAX_OUTPUT_BYTES) said.push(chunk);
       };
       const cwd = workingDirectory(image, container);
+      end.throwIfAborted();
       const process = context.registry.launch({ argv, cwd, env, output: "pipe", onOutput }, owner);
       const kill = (): void => process.signal("SIGKILL");
       end.addEventListener("abort", kill);
-      if (end.aborted) kill();
       return { code: await process.exited, output: Buffer.concat(said).toString("utf8", 0, MAX_OUTPUT_BYTES) };
     },
   };

@@ -114,7 +114,7 @@ class NodeAgent implements NodeApi, AsyncDisposable {
     await Promise.all(
       workers.map((worker) => (onStop === "leave" ? worker.release() : worker.stop(onStop.maxGraceSeconds))),
     );
-    await Promise.all(this.#strays);
+    await Promise.all([...this.#strays, this.#deps.registry.actionsEnded()]);
     await reportStopped(cluster, this.#deps).catch((error: unknown) =>
       logger.info({ error }, "the Node's end was not told"),
     );

@@ -53,6 +53,7 @@ export const GATE = 'read -r go && exec "$@" </dev/null';
 /** Starts processes that outlive this one if need be, and finds them again, by one file for each that runs. */
 export class ProcessRegistry {
   readonly #folder: string;
+  readonly #actions = new Set<Promise<unknown>>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -75,7 +76,19 @@ export class ProcessRegistry {
     const file = this.#write({ pid, identity, owner });
     child.stdin?.on("error", () => undefined).end("go\n");
     for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => onOutput?.(chunk));
-    return { pid, owner, exited: exitOf(child, pid, file), signal: (name) => signalGroup(child, pid, name) };
+    const exited = exitOf(child, pid, file);
+    if (owner.role === "action") this.#count(exited);
+    return { pid, owner, exited, signal: (name) => signalGroup(child, pid, name) };
+  }
+
+  /** Resolves when no probe and no hook runs any more: each ends with its container. */
+  async actionsEnded(): Promise<void> {
+    await Promise.all(this.#actions);
+  }
+
+  #count(action: Promise<unknown>): void {
+    this.#actions.add(action);
+    void action.finally(() => this.#actions.delete(action));
   }
 
   /** Finds the processes of an earlier agent on the same folder that still run, and ends what is left of the others. */
