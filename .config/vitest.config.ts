@@ -29,8 +29,8 @@ export default defineConfig(({ mode }) => {
       test: {
         name: JSON.parse(readFileSync(join(home, "package.json"), "utf8")).name,
         include: [`{src,test}/**/*.${suite}.ts`],
-        testTimeout: 60_000,
-        hookTimeout: 60_000,
+        testTimeout: 120_000,
+        hookTimeout: 120_000,
         // What comes soon comes later on a machine that stalls.
         expect: { poll: { timeout: 30_000 } },
       },

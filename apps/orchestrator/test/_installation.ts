@@ -39,7 +39,7 @@ export interface TestUser {
   story(runId: string): Promise<{ kind: string; message: string; detail: Record<string, unknown> }[]>;
 }
 
-const PATIENCE_MS = 45_000;
+const PATIENCE_MS = 100_000;
 
 export async function startTestInstallation(variables: Record<string, string> = {}): Promise<TestInstallation> {
   await using stack = new AsyncDisposableStack();

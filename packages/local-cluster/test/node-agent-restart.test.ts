@@ -128,7 +128,9 @@ test("containers that died while no agent was there are told and restarted by th
   const unknown = { exitCode: 137, reason: "ContainerStatusUnknown" };
   expect(statusOf(never, "c")).toMatchObject({ restartCount: 0, state: { terminated: unknown } });
   for (const name of ["always", "onfailure"]) {
-    const pod = await untilPod(() => getPod(name), isReady);
+    // What the agent before said of it stands until this one has looked.
+    const isAgain = (pod: Pod): boolean => isReady(pod) && statusOf(pod, "c")?.restartCount !== 0;
+    const pod = await untilPod(() => getPod(name), isAgain);
     expect(statusOf(pod, "c")).toMatchObject({ restartCount: 1, lastState: { terminated: unknown } });
   }
   // Nothing of those was left: they were started from nothing, the init container too.
