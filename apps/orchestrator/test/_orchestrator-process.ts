@@ -43,7 +43,10 @@ export function prepareReplica(environment: Record<string, string>): Replica {
       return log;
     },
     kill: () => end("SIGKILL"),
-    stop: () => end("SIGTERM"),
+    async stop() {
+      await end("SIGTERM");
+      if (child?.exitCode) throw new Error(`it left with exit code ${child.exitCode}`);
+    },
     async start() {
       child = spawn(process.execPath, ["--conditions=@cactus/source", MAIN], {
         env: { PATH: process.env["PATH"], ...environment },
@@ -55,7 +58,9 @@ export function prepareReplica(environment: Record<string, string>): Replica {
       const limit = { signal: AbortSignal.timeout(60_000) };
       // Whoever kills it while it starts, starts it again.
       const [message] = await Promise.race([once(child, "message", limit), once(child, "exit", limit)]);
-      if (child.signalCode !== "SIGKILL") url = (message as { url: string }).url;
+      if (child.signalCode === "SIGKILL") return;
+      if (child.exitCode !== null) throw new Error(`it did not start: exit code ${child.exitCode}`);
+      url = (message as { url: string }).url;
     },
     [Symbol.asyncDispose]: () => end("SIGTERM"),
   };

@@ -33,6 +33,8 @@ export function buildServer(deps: Deps): FastifyInstance {
     requestIdHeader: false,
     genReqId: () => crypto.randomUUID(),
     return503OnClosing: false,
+    // Limits hooks, too: answers under way have a limit of their own.
+    pluginTimeout: 0,
     // tRPC joins the names of batched procedures in the path.
     routerOptions: { maxParamLength: 5_000 },
   });
