@@ -84,6 +84,17 @@ describe.concurrent("an API server that", () => {
     expect(await site.listObjects()).toEqual([]);
   });
 
+  test("loses the answer to start, and to what is asked then: the test is started, and nobody is told of a conflict", async () => {
+    await using site = await openSite(cluster);
+    const { user, kubernetes } = site;
+    const { run } = await user.createLive("ALL-02");
+    kubernetes.fail("runner POST /start", { answer: 504, afterwards: true });
+    kubernetes.fail("runner GET /status", { answer: 503 }, 2);
+    expect(await user.ask("runs.start", { runId: run.runId })).toMatchObject({ status: "started" });
+    await insist(site, "runs.finalise", { runId: run.runId });
+    expectResult(await gone(site, run.runId), "whole");
+  });
+
   test("asks to be left alone for a while is left alone, and the user is told", async () => {
     await using site = await openSite(cluster);
     const { user, kubernetes } = site;

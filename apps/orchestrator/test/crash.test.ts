@@ -113,4 +113,4 @@ test("an archive of 300 MB passes through without staying in memory", async () =
   expect([size, hash.digest("hex")]).toEqual([ended.artifact?.size, ended.artifact?.sha256]);
   // What is passed on becomes garbage that is collected now and then: less than the archive, however long it is.
   expect((highest - before) / 1024 / 1024).toBeLessThan(280);
-});
+}, 300_000);

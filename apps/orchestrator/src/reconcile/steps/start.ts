@@ -16,12 +16,17 @@ export async function start(context: StepContext): Promise<void> {
 }
 
 async function judgeRefusal(context: StepContext, error: RunnerError): Promise<Outcome> {
-  const { runner, teststack } = context;
-  if (error.kind === "conflict") {
-    // An earlier call may have started it, and we did not live to write it down.
-    const status = await runner.status().catch(() => undefined);
-    if (status?.timestampStart != null) return started(context);
-  }
+  if (error.kind !== "conflict") return refused(context, error);
+  // An earlier call may have started it, and we did not live to write it down.
+  const status = await context.runner.status().catch((silence: unknown) => {
+    if (silence instanceof RunnerError) return silence;
+    throw silence;
+  });
+  if (status instanceof RunnerError) return refused(context, status);
+  return status.timestampStart === null ? refused(context, error) : started(context);
+}
+
+function refused({ teststack }: StepContext, error: RunnerError): Outcome {
   const isPassing = error.kind === "silent" || error.kind === "unhealthy" || error.kind === "broken";
   if (isPassing && teststack.attempts + 1 < ATTEMPTS) throw new NotYet(error.message, { cause: error });
   return {
