@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { findArtifact, storeArtifact } from "../src/queries/artifacts.ts";
 import { listEvents } from "../src/queries/events.ts";
 import { writeIntention } from "../src/queries/intentions.ts";
+import { extendRun } from "../src/queries/live-runs.ts";
 import { findRun, listRuns } from "../src/queries/runs.ts";
 import { createTestDatabase, type TestDatabase } from "../src/testing/index.ts";
 import { createCaller, createTestRun } from "./_records.ts";
@@ -59,6 +60,28 @@ test("an intention is written once, whoever writes it at once, and only where th
   });
   const events = await listEvents(database.db, { runId: run.id, after: 0, limit: 100 });
   expect(events.map((event) => event.kind)).toEqual(["requested", "finalise_requested"]);
+});
+
+test("what a user has extended no sweep ends, and what is being finalised nobody extends", async () => {
+  const { id: runId } = await createTestRun(database.db, await createCaller(database.db));
+  const until = new Date(Date.now() + 60_000);
+  const setRun = (set: { status?: "started"; extended_until?: Date }) =>
+    database.db.updateTable("run").set(set).where("id", "=", runId).execute();
+  const finalise = async (by: "timeout" | "lifetime" | "client") => {
+    await writeIntention(database.db, { runId, intention: "finalise", by, actorId: null });
+    return (await findRun(database.db, { runId, ownerId: undefined }))?.finalise_requested_by;
+  };
+  const extend = async (to: Date) => {
+    await extendRun(database.db, { runId, until: to, by: "client", actorId: randomUUID() });
+    return (await findRun(database.db, { runId, ownerId: undefined }))?.extended_until;
+  };
+  expect(await extend(until)).toBeNull();
+  await setRun({ status: "started" });
+  expect(await extend(until)).toEqual(until);
+  expect([await finalise("timeout"), await finalise("lifetime")]).toEqual([null, null]);
+  await setRun({ extended_until: new Date(Date.now() - 1_000) });
+  expect(await finalise("lifetime")).toBe("lifetime");
+  expect(await extend(until)).not.toEqual(until);
 });
 
 test("a deleted run is hidden, and the bytes of one that had ended are removed", async () => {

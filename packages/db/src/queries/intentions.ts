@@ -63,6 +63,10 @@ const INTENTIONS: Record<Intention, Writer> = {
       .where("id", "=", runId)
       .where("status", "in", ["provisioning", "initialised", "started"])
       .where("finalise_requested_at", "is", null)
+      // Its user may have extended it since it was judged.
+      .$if(by === "timeout" || by === "lifetime", (query) =>
+        query.where(sql<boolean>`coalesce(extended_until, now()) <= now()`),
+      )
       .returning("teststack_id")
       .executeTakeFirst(),
   delete: async (trx, { runId, requestId }) => {

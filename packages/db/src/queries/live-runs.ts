@@ -1,6 +1,6 @@
 import { type Kysely, sql } from "kysely";
 import type { Database } from "../database.ts";
-import type { Finaliser, Run } from "../schema/run.ts";
+import type { Finaliser, Run, RunStatus } from "../schema/run.ts";
 import type { Teststack } from "../schema/teststack.ts";
 import { appendEvent } from "./events.ts";
 import { wakeTeststack } from "./teststacks.ts";
@@ -11,6 +11,9 @@ export type LiveRun = Run & {
   admitted_at: Date | null;
   teststack_encryption: Teststack["encryption"];
 };
+
+/** Nobody has asked for the end of the test yet. */
+const UNDER_WAY: RunStatus[] = ["initialised", "started"];
 
 /** Runs whose runner should be answering: those between initialise and finalise; all of them, or one. */
 export async function listLiveRuns(db: Kysely<Database>, input: { runId?: string } = {}): Promise<LiveRun[]> {
@@ -23,14 +26,17 @@ export async function listLiveRuns(db: Kysely<Database>, input: { runId?: string
       "teststack.encryption as teststack_encryption",
       "teststack.admitted_at",
     ])
-    .where("run.ended_at", "is", null)
+    .where("run.status", "in", UNDER_WAY)
     .where("teststack.phase", "=", "live")
     .$if(input.runId !== undefined, (query) => query.where("run.id", "=", input.runId ?? ""))
     .execute();
   return rows.flatMap((row) => (row.teststack_id === null ? [] : [{ ...row, teststack_id: row.teststack_id }]));
 }
 
-/** Notes that a live run's runner has lost the test, and wakes the reconciler, which draws the consequence. */
+/**
+ * Notes that a live run's runner has lost the test, and wakes the reconciler, which draws the consequence. One that is
+ * finalised has no test either: that is no loss.
+ */
 export async function noteLoss(
   db: Kysely<Database>,
   input: { runId: string; teststackId: string; loss: NonNullable<Run["loss"]> },
@@ -39,7 +45,7 @@ export async function noteLoss(
     .updateTable("run")
     .set({ loss: input.loss })
     .where("id", "=", input.runId)
-    .where("ended_at", "is", null)
+    .where("status", "in", UNDER_WAY)
     .where("loss", "is", null)
     .execute();
   await wakeTeststack(db, input.teststackId);
@@ -61,7 +67,7 @@ export async function noteContact(
     .execute();
 }
 
-/** Keeps a run that has not ended until then at least, idle or not. */
+/** Keeps a live run until then at least, idle or not. */
 export async function extendRun(
   db: Kysely<Database>,
   input: { runId: string; until: Date; by: Finaliser; actorId: string },
@@ -71,7 +77,7 @@ export async function extendRun(
       .updateTable("run")
       .set({ extended_until: input.until })
       .where("id", "=", input.runId)
-      .where("ended_at", "is", null)
+      .where("status", "in", UNDER_WAY)
       .where((where) => where.or([where("extended_until", "is", null), where("extended_until", "<", input.until)]))
       .returning("id")
       .executeTakeFirst();
